@@ -1,0 +1,81 @@
+# Two commands: `make run` and `make test`. Everything they need is installed by them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p; done))
+VENV := .venv
+BIN := $(VENV)/bin
+DATA_DIR ?= data
+LISTEN ?= 127.0.0.1:8080
+
+PYTHON_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+DASHBOARD := dashboard/dist/index.html
+
+.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test browser
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(PYTHON_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . 2>/dev/null || $(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock $(PYTHON_STAMP)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: node_tools
+node_tools:
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "Node 20 or newer is needed"; exit 1; }
+
+dashboard/node_modules/.package-lock.json: dashboard/package-lock.json | node_tools
+	npm --prefix dashboard ci --no-audit --no-fund --loglevel=error
+
+$(DASHBOARD): dashboard/node_modules/.package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/scripts -type f 2>/dev/null)
+	npm --prefix dashboard run build --silent
+	@touch $@
+
+run: $(PYTHON_STAMP) $(DASHBOARD) ## Set everything up and start the server on the embedded engine
+	$(BIN)/statnive serve --data-dir $(DATA_DIR) --listen $(LISTEN)
+
+build: $(DEV_STAMP) $(DASHBOARD) ## Build the wheel, with the tracker and the dashboard inside
+	$(BIN)/python -m build --outdir dist .
+
+lint: $(DEV_STAMP) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+browser: # Chromium for the browser tests, from Debian
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium strace >/dev/null; \
+	  else echo "Chromium is needed for the browser tests: apt-get install chromium strace"; exit 1; fi; }
+
+tracker/node_modules/.package-lock.json: tracker/package-lock.json | node_tools
+	npm --prefix tracker ci --no-audit --no-fund --loglevel=error
+
+tracker-test: tracker/node_modules/.package-lock.json
+	npm --prefix tracker test --silent
+
+dashboard-test: $(DASHBOARD)
+	npm --prefix dashboard run check --silent
+	npm --prefix dashboard test --silent
+	npm --prefix dashboard run gate --silent
+
+unit: $(DEV_STAMP) $(DASHBOARD) tracker/node_modules/.package-lock.json browser
+	$(BIN)/python -m pytest
+
+test: lint tracker-test dashboard-test unit ## Everything that CI checks
+
+lock: $(DEV_STAMP) ## Pin the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what was built (not the data)
+	rm -rf $(VENV) dist dashboard/dist dashboard/node_modules tracker/node_modules

@@ -1,0 +1,37 @@
+/**
+ * Cuts each language file in two, so that the first load carries only the sentences of the first screen, while a
+ * language stays one file. `en.ts?first` and `en.ts?rest` are its halves; `lazy()` fetches the rest beside the first
+ * lazy panel.
+ */
+
+import { runnerImport, type Plugin } from 'vite';
+
+/** The areas of the catalogue that are on the page before anything lazy is. */
+const FIRST = [
+  'direction',
+  'loading',
+  'metric',
+  'period',
+  'interval',
+  'site',
+  'range',
+  'theme',
+  'fresh',
+  'trend',
+  'attention',
+  'error',
+];
+
+export function catalogueHalves(): Plugin {
+  return {
+    name: 'catalogue-halves',
+    async load(id) {
+      const [, file, half] = /^(.*\/i18n\/\w\w\.ts)\?(first|rest)$/.exec(id) ?? [];
+      if (!file) return undefined;
+      this.addWatchFile(file);
+      const { module } = await runnerImport<{ default: object }>(file);
+      const areas = Object.entries(module.default).filter(([area]) => FIRST.includes(area) === (half === 'first'));
+      return `export default ${JSON.stringify(Object.fromEntries(areas))}`;
+    },
+  };
+}

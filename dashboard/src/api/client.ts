@@ -1,0 +1,107 @@
+/**
+ * One request, one answer or one ApiError. An answer that can't be trusted is an error too: a page that shows a
+ * failed read as "0 visitors" lies.
+ */
+
+import type {
+  DropsAnswer,
+  Interval,
+  ListAnswer,
+  OverviewAnswer,
+  PageRow,
+  RealtimeAnswer,
+  SitesAnswer,
+  SourceRow,
+  TrendAnswer,
+} from './types';
+
+/** What the person can do about it decides the kind; the wording is in the catalogue. */
+export type FailureKind = 'offline' | 'timeout' | 'refused' | 'unavailable' | 'unreadable';
+
+export class ApiError extends Error {
+  constructor(
+    readonly kind: FailureKind,
+    /** The server's own words, or "". */
+    message = '',
+    readonly status = 0,
+    readonly field: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+const ANSWER_DEADLINE_MS = 30_000;
+
+/** A read: its address, which is also its cache key, and the keys without which its answer is unreadable. */
+export interface Read<Answer> {
+  readonly url: string;
+  readonly needs: readonly (keyof Answer & string)[];
+}
+
+export async function get<Answer>(read: Read<Answer>, signal?: AbortSignal): Promise<Answer> {
+  const deadline = AbortSignal.timeout(ANSWER_DEADLINE_MS);
+  let response: Response;
+  let body: unknown;
+  try {
+    response = await fetch(read.url, {
+      headers: { accept: 'application/json' },
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+    });
+    body = parse(await response.text());
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new ApiError(deadline.aborted ? 'timeout' : 'offline');
+  }
+  if (!response.ok) throw refusal(response.status, body);
+  if (!isRecord(body) || read.needs.some((key) => body[key] == null)) {
+    throw new ApiError('unreadable', '', response.status);
+  }
+  return body as Answer;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refusal(status: number, body: unknown): ApiError {
+  const error = isRecord(body) && isRecord(body.error) ? body.error : {};
+  const message = typeof error.message === 'string' ? error.message : '';
+  const field = typeof error.field === 'string' ? error.field : null;
+  return new ApiError(status >= 500 ? 'unavailable' : 'refused', message, status, field);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Whose numbers, and of which days. */
+export type Scope = { site: string } & ({ period: string } | { from: string; to: string });
+
+type Params = Record<string, string | number>;
+
+function read<Answer>(path: string, params: Params, ...needs: (keyof Answer & string)[]): Read<Answer> {
+  const search = new URLSearchParams(Object.entries(params).map(([key, value]) => [key, String(value)]));
+  return { url: search.size ? `/api/${path}?${search}` : `/api/${path}`, needs };
+}
+
+export const sites = () => read<SitesAnswer>('sites', {}, 'sites');
+
+export const overview = (scope: Scope) => read<OverviewAnswer>('stats/overview', scope, 'metrics');
+
+export const trend = (scope: Scope, interval: Interval) =>
+  read<TrendAnswer>('stats/trend', { ...scope, interval }, 'points');
+
+export const pages = (scope: Scope, limit: number, offset: number) =>
+  read<ListAnswer<PageRow>>('stats/pages', { ...scope, limit, offset }, 'rows', 'total_rows');
+
+export const sources = (scope: Scope, limit: number, offset: number) =>
+  read<ListAnswer<SourceRow>>('stats/sources', { ...scope, limit, offset }, 'rows', 'total_rows');
+
+export const realtime = (site: string) =>
+  read<RealtimeAnswer>('stats/realtime', { site }, 'visitors', 'pageviews');
+
+export const drops = () => read<DropsAnswer>('operator/drops', {}, 'reasons', 'unknown_sites');

@@ -1,0 +1,93 @@
+/** Numbers, days and instants as the person's locale writes them. What is not known is a dash, never a 0. */
+
+import { locale } from './i18n';
+import { type Days, utc } from './state/dates';
+import type { Metric } from './state/route';
+
+export const NOTHING = '–';
+/** Above this a number is shortened; its exact value is then in the title. */
+const EXACT_BELOW = 100_000;
+
+const made = new Map<string, unknown>();
+
+/** Intl's formatters are slow to make and are asked for at every draw. */
+function once<Made>(key: string, make: () => Made): Made {
+  const id = `${locale} ${key}`;
+  if (!made.has(id)) made.set(id, make());
+  return made.get(id) as Made;
+}
+
+function number(value: unknown, options: Intl.NumberFormatOptions): string {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return NOTHING;
+  return once(JSON.stringify(options), () => new Intl.NumberFormat(locale, options)).format(value);
+}
+
+/** 1,234 · 12,345 · 1.23M */
+export function count(value: number | null | undefined): string {
+  if (value == null || value < EXACT_BELOW) return number(value, {});
+  return number(value, { notation: 'compact', maximumSignificantDigits: 3 });
+}
+
+export function exact(value: number | null | undefined): string {
+  return number(value, {});
+}
+
+/** A share between 0 and 1. */
+export function share(part: number, whole: number): string {
+  if (!whole) return NOTHING;
+  const value = part / whole;
+  if (value > 0 && value < 0.001) return `<${number(0.001, { style: 'percent', maximumFractionDigits: 1 })}`;
+  return number(value, { style: 'percent', maximumFractionDigits: value < 0.0995 ? 1 : 0 });
+}
+
+/** 8s · 1m 23s · 2h 05m */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds == null || !Number.isFinite(seconds)) return NOTHING;
+  const whole = Math.round(seconds);
+  if (whole < 60) return unit(whole, 'second');
+  if (whole < 3600) return `${unit(Math.floor(whole / 60), 'minute')} ${unit(whole % 60, 'second', 2)}`;
+  const minutes = Math.round(whole / 60);
+  return `${unit(Math.floor(minutes / 60), 'hour')} ${unit(minutes % 60, 'minute', 2)}`;
+}
+
+function unit(value: number, name: string, digits = 1): string {
+  return number(value, {
+    style: 'unit',
+    unit: name,
+    unitDisplay: 'narrow',
+    minimumIntegerDigits: digits,
+  });
+}
+
+export function metric(name: Metric, value: number | null | undefined): string {
+  switch (name) {
+    case 'bounce_rate':
+      return number(value == null ? value : value / 100, { style: 'percent', maximumFractionDigits: 0 });
+    case 'visit_duration':
+      return duration(value);
+    case 'views_per_visit':
+      return number(value, { maximumFractionDigits: 2, minimumFractionDigits: 1 });
+    default:
+      return count(value);
+  }
+}
+
+export function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  return once(`d${JSON.stringify(options)}`, () => new Intl.DateTimeFormat(locale, options));
+}
+
+export const DAY = { year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' } as const;
+
+export function days({ from, to }: Days): string {
+  return dates(DAY).formatRange(utc(from), utc(to));
+}
+
+/** An instant in the site's zone: the time alone today, with its day before that. */
+export function instant(iso: string, timeZone: string, now: Date): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return NOTHING;
+  const sameDay = dates({ dateStyle: 'short', timeZone });
+  const time = { hour: 'numeric', minute: '2-digit', timeZone } as const;
+  if (sameDay.format(date) === sameDay.format(now)) return dates(time).format(date);
+  return dates({ month: 'short', day: 'numeric', ...time }).format(date);
+}

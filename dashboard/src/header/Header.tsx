@@ -1,0 +1,75 @@
+/** The bar on top: which site, which days, what needs attention. */
+
+import { drops as dropsRead } from '../api/client';
+import type { Site } from '../api/types';
+import { RangePicker } from './RangePicker';
+import { plural, t } from '../i18n';
+import { useQuery } from '../state/queries';
+import { type Route, START } from '../state/route';
+import { Link } from '../state/router';
+import { useTheme } from '../state/theme';
+import { count } from '../format';
+import { Icon, Logo } from '../ui/icons';
+import { lazy, popover } from '../ui/lazy';
+import { Popover } from '../ui/Popover';
+
+const SiteChoices = lazy(async () => (await import('./choices')).SiteChoices, popover);
+
+/** Keeps the button's height before the sites are known. */
+const NO_NAME_YET = '\u00a0';
+
+interface Props {
+  sites: Site[];
+  site: Site | undefined;
+  route: Route;
+}
+
+export function Header({ sites, site, route }: Props) {
+  const [theme, toggle] = useTheme();
+  return (
+    <header class="top">
+      <Link class="brand" to={{ ...START, site: undefined, interval: undefined }}>
+        <Logo />
+        <span>statnive</span>
+      </Link>
+      <Popover
+        class="sites"
+        title={t.site.switch}
+        button={
+          <>
+            <span class="name">{site?.domain ?? NO_NAME_YET}</span>
+            <Icon name="down" />
+          </>
+        }
+      >
+        {(close) => <SiteChoices sites={sites} site={site} close={close} />}
+      </Popover>
+      <Attention />
+      <RangePicker route={route} timezone={site?.timezone} />
+      <button
+        type="button"
+        class="control plain theme"
+        onClick={toggle}
+        aria-label={theme === 'dark' ? t.theme.light : t.theme.dark}
+        title={theme === 'dark' ? t.theme.light : t.theme.dark}
+      >
+        <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
+      </button>
+    </header>
+  );
+}
+
+/** Lost events must not hide at the end of a page. It sits in a gap, so its coming moves nothing. */
+function Attention() {
+  const unknown = useQuery(dropsRead()).data?.unknown_sites.length ?? 0;
+  return (
+    <div class="attention">
+      {unknown > 0 && (
+        <a class="pill" href="#drops">
+          <Icon name="warning" />
+          <span>{plural(t.attention, unknown, count(unknown))}</span>
+        </a>
+      )}
+    </div>
+  );
+}

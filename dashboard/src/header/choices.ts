@@ -1,0 +1,3 @@
+/** The chunk of what the header's buttons open. */
+export { RangeChoices } from './RangeChoices';
+export { SiteChoices } from './SiteChoices';

@@ -1,0 +1,3 @@
+/** The chunk of the ranked lists. */
+export { PagesPanel } from './PagesPanel';
+export { SourcesPanel } from './SourcesPanel';

@@ -1,0 +1,3 @@
+/** The chunk of what goes on right now. */
+export { DropsPanel } from './DropsPanel';
+export { RealtimePanel } from './RealtimePanel';

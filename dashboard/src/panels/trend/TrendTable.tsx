@@ -1,0 +1,50 @@
+/** The trend chart's numbers as a table: for screen readers, for keyboards, and for who wants the figure. */
+
+import type { TrendAnswer } from '../../api/types';
+import { seriesOf } from './series';
+import { metric as metricText } from '../../format';
+import { point } from '../../format-time';
+import { t } from '../../i18n';
+import { METRICS, type Metric } from '../../state/route';
+
+const ALWAYS: readonly Metric[] = ['visitors', 'visits', 'pageviews'];
+
+export function TrendTable({ answer, metric }: { answer: TrendAnswer; metric: Metric }) {
+  const columns = METRICS.filter((name) => name === metric || ALWAYS.includes(name)).flatMap((name) => {
+    const series = seriesOf(answer, name);
+    return series ? [{ name, series }] : [];
+  });
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={t.trend.table}>
+      <table class="figures">
+        <thead>
+          <tr>
+            <th scope="col">{t.course.time}</th>
+            {columns.map(({ name }) => (
+              <th key={name} scope="col" class="number">
+                {t.metric[name]}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {answer.points.map(({ time }, index) => (
+            <tr key={time}>
+              <th scope="row">
+                {point(time, answer.interval, 'long')}
+                {index === columns[0]?.series.complete && columns[0].series.values[index] !== null && (
+                  <small> {t.course.partial}</small>
+                )}
+              </th>
+              {columns.map(({ name, series }) => (
+                <td key={name} class="number">
+                  {metricText(name, series.values[index])}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

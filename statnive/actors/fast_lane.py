@@ -1,0 +1,472 @@
+"""The fast lane: one trio task drives an epoll set over every connection that speaks plain HTTP/1.1.
+
+Owns:       the listening socket, the epoll set, each connection's socket and state.
+Inputs:     connections; batches that became durable (`answer_durable`).
+Outputs:    answers; rows to the committer; connections handed over to the slow lane with the bytes already read.
+Invariants: I1 answers leave in the order of their requests: while one waits for its commit, later bytes of that
+            connection stay in its buffer; I2 an event's answer is written only for a durable batch; I3 every
+            connection has a deadline unless it waits for the committer; I4 a connection is handed over at a request
+            boundary only; I5 whatever one connection does, the others go on.
+Failure:    an unexpected exception answers that one request 500 and is reported; broken invariants (AssertionError,
+            Fatal) end the process.
+Shutdown:   `stop_accepting`, then `drain`: requests in flight are answered, idle connections closed.
+
+No task, channel, timer or thread hop for a connection or a request. The parser (llhttp, by httptools) judges every
+head; framing is ours, so that the end of a request is known to the byte: requests with a transfer coding, an Expect
+header or HTTP/1.0 go to the slow lane, whose parser reads those.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Protocol
+
+import httptools
+import trio
+
+from statnive.actors.connection import Connection
+from statnive.config import ServerConfig
+from statnive.errors import Fatal, Overloaded
+from statnive.ingest import answers
+from statnive.ingest.answers import Answer
+from statnive.ingest.pipeline import Taken
+from statnive.ingest.request import RequestHead
+
+RECV_BYTES = 65_536
+EVENTS_PER_ROUND = 128
+ACCEPTS_PER_ROUND = 64
+ANSWERS_PER_ROUND = 64
+WHEEL_SLOTS = 4
+WHEEL_TICK_S = 0.5
+LINGER_S = 2.0
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
+_HEAD_END = b"\r\n\r\n"
+_STOP, _NEXT, _BODY = object(), object(), object()
+
+
+class Routes(Protocol):
+    """What a lane serves, shared by both lanes (statnive.web.ingest builds it)."""
+
+    event_paths: frozenset[bytes]
+    body_bytes_max: int
+
+    def static(
+        self, method: bytes, path: bytes, if_none_match: bytes, accept_encoding: bytes
+    ) -> Answer | None: ...
+    def is_fast(self, path: bytes) -> bool: ...
+    def event(self, head: RequestHead, body: bytes) -> Answer | Taken: ...
+    def too_large(self) -> Answer: ...
+
+
+class FastLane:
+    """The reactor: `run` until stopped; `answer_durable` for each committed batch."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        config: ServerConfig,
+        routes: Routes,
+        append: Callable[[list[bytes], Connection], object],
+        hand_over: Callable[[socket.socket, bytes], None],
+        report: Callable[[str, str], None],
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        slow_only: bool = False,
+    ) -> None:
+        self._listener = listener
+        self._config = config
+        self._routes = routes
+        self._append = append
+        self._hand_over = hand_over
+        self._report = report
+        self._clock = clock
+        self._monotonic = monotonic
+        self._slow_only = slow_only
+        self._epoll = select.epoll()
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
+        self._accepting = True
+        self._accepting_paused_until = 0.0
+        self._connections: dict[int, Connection] = {}
+        self._wheel: list[set[Connection]] = [set() for _ in range(WHEEL_SLOTS)]
+        self._date = b""
+        self._date_until = 0.0
+        self.requests = 0
+        self.events_requests = 0
+        self.handed_over = 0
+        self.refused_connections = 0
+        self.deadlines_hit = 0
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    @property
+    def waiting(self) -> int:
+        """Connections with an answer that is not yet wholly sent, or with a request that is half read."""
+        return sum(1 for c in self._connections.values() if c.pending or c.out or c.request_deadline)
+
+    # The reactor
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; cancelling closes nothing (see `close_all`)."""
+        task_status.started()
+        poll, listener_fd = self._epoll.poll, self._listener.fileno()
+        connections = self._connections
+        while True:
+            ready = poll(0, EVENTS_PER_ROUND)
+            if not ready:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
+                continue
+            for fd, mask in ready:
+                connection = connections.get(fd)
+                if connection is not None:
+                    self._serve(connection, mask)
+                elif fd == listener_fd:
+                    self._accept()
+            await trio.lowlevel.checkpoint()
+
+    async def run_deadlines(self) -> None:
+        """Close what is past its deadline; each connection is looked at once in WHEEL_SLOTS ticks."""
+        slot = 0
+        while True:
+            await trio.sleep(WHEEL_TICK_S)
+            slot = (slot + 1) % WHEEL_SLOTS
+            now = self._monotonic()
+            for connection in list(self._wheel[slot]):
+                if connection.deadline < now and connection.pending is None:  # keeps I3
+                    self.deadlines_hit += 1
+                    self._close(connection)
+            if not self._accepting_paused_until:
+                continue
+            if now >= self._accepting_paused_until and self._accepting:
+                self._accepting_paused_until = 0.0
+                self._epoll.register(self._listener.fileno(), select.EPOLLIN)
+
+    async def answer_durable(self, waiters: list[Connection]) -> None:
+        """Send the answers of a batch that is durable (keeps I2), with a checkpoint between chunks."""
+        for start in range(0, len(waiters), ANSWERS_PER_ROUND):
+            for connection in waiters[start : start + ANSWERS_PER_ROUND]:
+                if connection.closed:
+                    continue
+                answer = connection.pending
+                assert answer is not None, "a durable batch named a connection that waits for nothing"
+                connection.pending = None
+                self._send(connection, answer)
+                if connection.buffer and not connection.closed:
+                    self._guarded_feed(connection, b"")
+                elif connection.half_closed and not connection.out:
+                    self._close(connection)
+            await trio.lowlevel.checkpoint()
+
+    # Accepting and closing
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_PER_ROUND):
+            try:
+                sock, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    # Out of descriptors: a level-triggered listener would spin, so it rests until the wheel turns.
+                    self._epoll.unregister(self._listener.fileno())
+                    self._accepting_paused_until = self._monotonic() + 1.0
+                    self._report("accept_paused", f"no more connections can be opened: {error.strerror}")
+                    return
+                continue  # the peer gave up between the handshake and here
+            if len(self._connections) >= self._config.connections_max:
+                self.refused_connections += 1
+                sock.close()
+                continue
+            sock.setblocking(False)
+            peer = address[0].removeprefix("::ffff:") if isinstance(address, tuple) else ""
+            connection = Connection(sock, peer.partition("%")[0])
+            connection.deadline = self._monotonic() + self._config.request_deadline_s
+            self._connections[connection.fd] = connection
+            self._wheel[connection.fd % WHEEL_SLOTS].add(connection)
+            self._epoll.register(connection.fd, select.EPOLLIN)
+
+    def _detach(self, connection: Connection) -> None:
+        del self._connections[connection.fd]
+        self._wheel[connection.fd % WHEEL_SLOTS].discard(connection)
+        self._epoll.unregister(connection.fd)
+        connection.closed = True
+
+    def _close(self, connection: Connection) -> None:
+        if not connection.closed:
+            self._detach(connection)
+            connection.sock.close()
+
+    def stop_accepting(self) -> None:
+        """No new connections; those that are idle between requests are closed."""
+        if self._accepting:
+            self._accepting = False
+            if not self._accepting_paused_until:
+                self._epoll.unregister(self._listener.fileno())
+            self._listener.close()
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that are between two requests."""
+        for connection in list(self._connections.values()):
+            connection.close_after = True
+            if not (connection.pending or connection.out or connection.request_deadline):
+                self._close(connection)
+
+    def close_all(self) -> None:
+        """Close everything, answered or not."""
+        for connection in list(self._connections.values()):
+            self._close(connection)
+        self._epoll.close()
+
+    # Reading
+
+    def _serve(self, connection: Connection, mask: int) -> None:
+        if mask & select.EPOLLOUT:
+            self._flush(connection)
+            if connection.closed:
+                return
+        if not mask & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+            return
+        try:
+            data = connection.sock.recv(RECV_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._close(connection)
+            return
+        if not data:
+            self._peer_closed(connection)
+            return
+        if connection.lingering:
+            return
+        self._guarded_feed(connection, data)
+
+    def _peer_closed(self, connection: Connection) -> None:
+        """A half-closed peer still gets the answer that it waits for."""
+        if connection.lingering or (connection.pending is None and not connection.out):
+            self._close(connection)
+            return
+        connection.half_closed = True
+        self._watch(connection, connection.mask & ~select.EPOLLIN)
+
+    def _guarded_feed(self, connection: Connection, data: bytes) -> None:
+        try:
+            self._feed(connection, data)
+        except (AssertionError, Fatal):
+            raise
+        except Exception as error:  # keeps I5: a bug costs one request, and is reported with its kind and place
+            self._report("bug", f"a request failed: {_where(error)}")
+            if not connection.closed and connection.pending is None:
+                self._send(connection, answers.FAILED)
+
+    def _feed(self, connection: Connection, data: bytes) -> None:
+        """Take requests off the front of what was read, until one waits or bytes are missing."""
+        if connection.buffer:
+            data = connection.buffer + data
+            connection.buffer = b""
+            if not (connection.mask & select.EPOLLIN or connection.half_closed):
+                self._watch(connection, connection.mask | select.EPOLLIN)
+        while data and not (connection.closed or connection.lingering):
+            if connection.pending is not None or connection.out:
+                self._hold(connection, data)  # keeps I1
+                return
+            if connection.head is None:
+                end = data.find(_HEAD_END, 0, self._config.header_bytes_max + len(_HEAD_END))
+                if end < 0:
+                    self._head_incomplete(connection, data)
+                    return
+                end += len(_HEAD_END)
+                verdict = self._parse_head(connection, data, end)
+                if verdict is _STOP:
+                    return
+                data = data[end:]
+                if verdict is _NEXT:
+                    continue
+            length = connection.body_bytes
+            if length > len(data):
+                connection.buffer = data
+                self._request_begun(connection)
+                return
+            body = data[:length] if length > 0 else b""
+            data = data[length:] if length > 0 else data
+            self._event(connection, body)
+        if connection.half_closed and not (connection.pending or connection.out):
+            self._close(connection)
+
+    def _hold(self, connection: Connection, data: bytes) -> None:
+        """Keep pipelined bytes for later; stop reading when they could be more than one request."""
+        connection.buffer = data
+        if len(data) > self._config.header_bytes_max + self._routes.body_bytes_max:
+            self._watch(connection, connection.mask & ~select.EPOLLIN)
+
+    def _request_begun(self, connection: Connection) -> None:
+        if not connection.request_deadline:
+            connection.request_deadline = self._monotonic() + self._config.request_deadline_s
+        connection.deadline = connection.request_deadline
+
+    def _head_incomplete(self, connection: Connection, data: bytes) -> None:
+        if len(data) > self._config.header_bytes_max:
+            self._send(connection, answers.HEAD_TOO_LARGE)
+        else:
+            connection.buffer = data
+            self._request_begun(connection)
+
+    def _parse_head(self, connection: Connection, data: bytes, end: int) -> object:
+        """Parse one head and route it: _BODY (an event, its body comes next), _NEXT (answered) or _STOP."""
+        connection.start_request()
+        parser = connection.parser
+        try:
+            parser.feed_data(data[:end])
+        except httptools.HttpParserUpgrade:
+            return self._give_away(connection, data)
+        except httptools.HttpParserError:
+            if data.startswith(_HTTP2_PREFACE):
+                return self._give_away(connection, data)
+            return self._refuse(connection, answers.BAD_REQUEST)
+        path = connection.target.partition(b"?")[0]
+        if connection.has_transfer_encoding and connection.body_bytes >= 0:
+            return self._refuse(connection, answers.SMUGGLING)
+        if (
+            self._slow_only
+            or connection.has_transfer_encoding
+            or connection.expects
+            or parser.get_http_version() != "1.1"
+            or not self._routes.is_fast(path)
+        ):
+            return self._give_away(connection, data)
+        if not parser.should_keep_alive():
+            connection.close_after = True
+        method = parser.get_method()
+        if method == b"POST" and path in self._routes.event_paths:
+            self.requests += 1
+            if connection.body_bytes > self._routes.body_bytes_max:
+                return self._refuse(connection, self._routes.too_large())
+            connection.body_bytes = max(0, connection.body_bytes)
+            connection.head = connection.noted
+            return _BODY
+        # The tracker, preflights, health, a wrong method. A body where none belongs: the slow lane reads it.
+        answer = self._routes.static(
+            method, path, connection.if_none_match, connection.accept_encoding
+        )
+        if answer is None or connection.body_bytes > 0:
+            return self._give_away(connection, data)
+        self.requests += 1
+        connection.request_deadline = 0.0
+        self._send(connection, answer)
+        return _NEXT
+
+    def _refuse(self, connection: Connection, answer: Answer) -> object:
+        assert answer.close, "what follows a refused head can't be framed"
+        connection.head = None
+        self._send(connection, answer)
+        return _STOP
+
+    def _event(self, connection: Connection, body: bytes) -> None:
+        """A whole event request: the pipeline, then the committer, or an answer at once."""
+        head, connection.head = connection.head, None
+        assert head is not None, "a body without a head"
+        if body:
+            connection.parser.feed_data(body)
+        connection.request_deadline = 0.0
+        self.events_requests += 1
+        result = self._routes.event(head, body)
+        if isinstance(result, Answer):
+            self._send(connection, result)
+            return
+        try:
+            self._append(result.rows, connection)
+        except Overloaded as overload:
+            self._send(connection, answers.busy(503, overload.retry_after_s, str(overload)))
+            return
+        connection.pending = result.answer
+
+    def _give_away(self, connection: Connection, data: bytes) -> object:
+        """Hand the connection, with the request's bytes put back in front, to the slow lane (keeps I4)."""
+        self.handed_over += 1
+        self._detach(connection)
+        self._hand_over(connection.sock, data)
+        return _STOP
+
+    # Writing
+
+    def _send(self, connection: Connection, answer: Answer) -> None:
+        now = self._clock()
+        if not self._date_until - 1.0 <= now < self._date_until:
+            self._date = formatdate(int(now), usegmt=True).encode()
+            self._date_until = int(now) + 1.0
+        if answer.close:
+            connection.close_after = connection.linger = True
+        wire = answer.wire(self._date, connection.close_after)
+        try:
+            sent = connection.sock.send(wire)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._close(connection)
+            return
+        now_monotonic = self._monotonic()
+        if sent == len(wire):
+            if connection.close_after:
+                self._finish(connection, connection.linger)
+            else:
+                connection.deadline = now_monotonic + self._config.idle_deadline_s
+            return
+        connection.out = wire[sent:]
+        connection.deadline = now_monotonic + self._config.answer_deadline_s
+        self._watch(connection, connection.mask | select.EPOLLOUT)
+
+    def _flush(self, connection: Connection) -> None:
+        if connection.out:
+            try:
+                sent = connection.sock.send(connection.out)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self._close(connection)
+                return
+            connection.out = connection.out[sent:]
+            if connection.out:
+                return
+        if connection.close_after and connection.pending is None:
+            self._finish(connection, connection.linger)
+            return
+        self._watch(connection, 0 if connection.half_closed else select.EPOLLIN)
+        if connection.pending is None and connection.buffer:
+            self._guarded_feed(connection, b"")
+        elif connection.half_closed and connection.pending is None:
+            self._close(connection)
+
+    def _finish(self, connection: Connection, linger: bool) -> None:
+        """Close after the last answer. With bytes still on their way the kernel would send a reset that can overtake
+        the answer, so such a connection lingers for a moment and what comes is thrown away."""
+        if not linger:
+            self._close(connection)
+            return
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+            return
+        connection.lingering = True
+        connection.deadline = self._monotonic() + LINGER_S
+        self._watch(connection, select.EPOLLIN)
+
+    def _watch(self, connection: Connection, mask: int) -> None:
+        if mask != connection.mask:
+            connection.mask = mask
+            self._epoll.modify(connection.fd, mask)
+
+
+def _where(error: BaseException) -> str:
+    """Kind and place of an exception, without its text: that may quote what a visitor sent."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,268 @@
+"""The command line: the only place that turns errors into exit codes.
+
+0 done; 1 unexpected; 2 wrong usage or setting; 3 the node can't go on (replays at its next start); 4 busy; 5 the
+input can't be used.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from statnive import config as configuration
+from statnive.client import ControlClient, control
+from statnive.config import Config
+from statnive.errors import BrokenInput, Busy, ConfigError, Fatal, Overloaded, Rejected, Retryable, StatniveError
+from statnive.importer.combined_log import LogEntry, parse_line
+from statnive.importer.reader import LogSource, open_log
+from statnive.importer.summary import ImportSummary
+
+EXIT_CODES: tuple[tuple[type[StatniveError], int], ...] = (
+    (ConfigError, 2),
+    (Rejected, 2),
+    (Fatal, 3),
+    (Busy, 4),
+    (BrokenInput, 5),
+    (Retryable, 1),
+    (Overloaded, 1),
+)
+IMPORT_BATCH = 2_000
+
+
+def main() -> None:
+    """Entry point of the `statnive` command."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except (StatniveError, BaseExceptionGroup) as error:
+        found = _first_of_ours(error)
+        if found is None:
+            raise
+        click.echo(f"statnive: {found}", err=True)
+        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(found, kind)), 1))
+
+
+def _first_of_ours(error: BaseException) -> StatniveError | None:
+    """The error to show: ours, out of the groups that nurseries wrap errors in; None when there is a foreign one."""
+    if isinstance(error, StatniveError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = [_first_of_ours(inner) for inner in error.exceptions]
+        if found and None not in found:
+            return found[0]
+    return None
+
+
+def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command shares."""
+    options = (
+        click.option("--data-dir", type=click.Path(path_type=Path), help="Everything the node keeps. [data]"),
+        click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _load(data_dir: Path | None, file: Path | None, **parts: dict[str, object]) -> Config:
+    overrides: dict[str, dict[str, object]] = {"": {"data_dir": str(data_dir)} if data_dir else {}}
+    for table, values in parts.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if given:
+            overrides[table] = given
+    return configuration.load(file, os.environ, overrides)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="statnive")
+def cli() -> None:
+    """Web analytics on your own machine: durable before it answers, exactly once in ClickHouse.
+
+    \b
+    Examples:
+      statnive serve
+      statnive site add example.com --timezone Europe/Berlin --alias www.example.com
+      statnive import log access.log.gz --site example.com
+    """
+
+
+@cli.command()
+@_settings
+@click.option("--listen", help="host:port of the one port. [127.0.0.1:8080]")
+@click.option("--clickhouse", help='"embedded", or http(s)://user:password@host:port. [embedded]')
+def serve(data_dir: Path | None, file: Path | None, listen: str | None, clickhouse: str | None) -> None:
+    """Take events, write them to ClickHouse, serve the dashboard. Stops on SIGTERM or Ctrl-C after a full drain.
+
+    \b
+    Examples:
+      statnive serve
+      statnive serve --listen 0.0.0.0:8080 --data-dir /var/lib/statnive
+      STATNIVE_CLICKHOUSE_URL=http://default:secret@db:8123 statnive serve
+    """
+    from statnive.node import Node  # the engine takes a while to import; `--help` must not
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    config = _load(data_dir, file, server={"listen": listen}, clickhouse={"url": clickhouse})
+    node = Node(config, listen=True)
+    try:
+        trio.run(partial(_serve, node), strict_exception_groups=True)
+    finally:
+        node.close()
+
+
+async def _serve(node: Any) -> None:
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            await nursery.start(node.run)
+            address = node.acceptor.address
+            click.echo(f"statnive is ready on http://{address} (data in {node.config.data_dir})")
+            nursery.start_soon(_stop_on_signal, signals, node, nursery.cancel_scope)
+            await node.stopped.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def _stop_on_signal(signals: Any, node: Any, scope: trio.CancelScope) -> None:
+    """The first signal drains, the second one ends at once: what is in the log is replayed at the next start."""
+    async for number in signals:
+        if node.stop_requested.is_set():
+            click.echo("stopping at once", err=True)
+            scope.cancel()
+            return
+        click.echo(f"{signal.Signals(number).name}: draining (once more to stop at once)", err=True)
+        node.stop()
+
+
+@cli.group()
+def site() -> None:
+    """The sites whose events are counted."""
+
+
+@site.command("add")
+@click.argument("domain")
+@_settings
+@click.option("--timezone", default="UTC", show_default=True, help="IANA name; days and hours are cut by it.")
+@click.option("--alias", "aliases", multiple=True, help="Another hostname of the same site; may be repeated.")
+def site_add(
+    domain: str, data_dir: Path | None, file: Path | None, timezone: str, aliases: tuple[str, ...]
+) -> None:
+    """Add a site; with a node running on the data directory it counts from now on.
+
+    \b
+    Example:
+      statnive site add example.com --timezone Europe/Berlin --alias shop.example.com
+    """
+
+    async def add(client: ControlClient) -> None:
+        added = await client.post_json(
+            "/control/sites", {"domain": domain, "timezone": timezone, "aliases": list(aliases)}
+        )
+        click.echo(f"added {added['domain']} ({added['timezone']})")
+
+    _control(_load(data_dir, file), add)
+
+
+@site.command("list")
+@_settings
+def site_list(data_dir: Path | None, file: Path | None) -> None:
+    """List the sites with their time zones and aliases."""
+
+    async def show(client: ControlClient) -> None:
+        sites = (await client.get_json("/control/sites"))["sites"]
+        width = max((len(entry["domain"]) for entry in sites), default=0)
+        for entry in sites:
+            click.echo(f"{entry['domain']:<{width}}  {entry['timezone']}  {' '.join(entry['aliases'])}".rstrip())
+        if not sites:
+            click.echo("no sites yet; add one with: statnive site add example.com", err=True)
+
+    _control(_load(data_dir, file), show)
+
+
+@cli.group("import")
+def import_group() -> None:
+    """Bring in what happened before statnive."""
+
+
+@import_group.command("log")
+@click.argument("path")
+@click.option("--site", "domain", required=True, help="The site that the log belongs to.")
+@_settings
+def import_log(path: str, domain: str, data_dir: Path | None, file: Path | None) -> None:
+    """Import an access log in the combined format (plain or gzipped, "-" for standard input).
+
+    Times and days are the log's. Page views only: static files, errors and the like are left out, bots are kept out
+    of the numbers; the summary says what and why. Importing a log twice counts it twice.
+
+    \b
+    Examples:
+      statnive import log /var/log/nginx/access.log --site example.com
+      zcat access.log.*.gz | statnive import log - --site example.com
+    """
+    config = _load(data_dir, file)
+    with open_log(path, sys.stdin.buffer) as source:
+        _control(config, partial(_import, source, domain))
+
+
+async def _import(source: LogSource, domain: str, client: ControlClient) -> None:
+    begun = await client.post_json("/control/imports", {"site": domain})
+    where = f"/control/imports/{begun['id']}"
+    summary = ImportSummary(source.name)
+    entries: list[tuple[Any, ...]] = []
+
+    async def send() -> None:
+        if entries:
+            answer = await client.post_msgpack(f"{where}/entries", entries)
+            summary.answered(**answer)
+            entries.clear()
+
+    broken: BrokenInput | None = None
+    with click.progressbar(
+        length=source.bytes_total or 0, label=f"importing {source.name}", file=sys.stderr, show_pos=True
+    ) as bar:
+        done = 0
+        try:
+            for line, bytes_read in source:
+                parsed = parse_line(line)
+                summary.count(parsed)
+                if isinstance(parsed, LogEntry):
+                    entries.append((parsed.ip, parsed.time_s, parsed.target, parsed.referrer, parsed.user_agent))
+                if len(entries) >= IMPORT_BATCH:
+                    await send()
+                    bar.update(bytes_read - done)
+                    done = bytes_read
+        except BrokenInput as error:
+            broken = error  # the good lines before the fault are kept
+        await send()
+        if source.bytes_total and broken is None:
+            bar.update(source.bytes_total - done)
+    await client.post_json(f"{where}/finish", {})
+    click.echo(summary.render(), nl=False)
+    if broken is not None:
+        raise broken
+
+
+def _control(config: Config, work: Callable[[ControlClient], Any]) -> None:
+    """Run `work` against the node that has the data directory, or against the directory itself."""
+
+    async def run() -> None:
+        async with control(config) as client:
+            await work(client)
+
+    trio.run(run, strict_exception_groups=True)

@@ -1,0 +1,105 @@
+"""The MsgPack row codec: an event's row is encoded once, for the log and for ClickHouse alike.
+
+Owns:       the byte format of a row.
+Inputs:     statnive.event.Row; the log's id and the row's LSN.
+Outputs:    the columns of ROW_COLUMNS as consecutive MessagePack values, without an array header: what `FORMAT
+            MsgPack` reads. The log stores the row as `encode` gave it and `suffix` is appended to it.
+Invariants: I1 a row is exactly len(ROW_COLUMNS) values; I2 every integer fits its column: ClickHouse's MsgPack reader
+            does not refuse 300 for a UInt8, it stores 44 (and reads nil as 0), so nothing after us would notice.
+Failure:    AssertionError for a row that breaks I1 or I2 (the pipeline bounds its input; this is a programmer's error).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from statnive.event import ROW_COLUMNS, Row
+
+INSERT_FORMAT: Final = "MsgPack"
+
+U8: Final = 2**8 - 1
+U16: Final = 2**16 - 1
+U32: Final = 2**32 - 1
+U64: Final = 2**64 - 1
+VISITOR_BYTES: Final = 16
+# A MessagePack array of 16 to 65,535 values has a header of one type byte and two length bytes.
+_ARRAY_HEADER_BYTES: Final = 3
+_ROW_HEADER: Final = b"\xdc" + len(Row._fields).to_bytes(2, "big")
+_WHOLE_HEADER: Final = b"\xdc" + len(ROW_COLUMNS).to_bytes(2, "big")
+_UINT64: Final = b"\xcf"
+
+
+class RowEncoder:
+    """Encodes rows. Not for two threads at once: msgspec's encoder keeps a buffer."""
+
+    __slots__ = ("_encoder",)
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.msgpack.Encoder()
+
+    def encode(self, row: Row) -> bytes:
+        """`row` without its array header, ready for the log; `suffix` completes it (I1)."""
+        assert fits(row), f"a row of {len(row)} columns does not fit events_raw"
+        encoded = self._encoder.encode(row)
+        assert encoded.startswith(_ROW_HEADER), "the array header is not the one that is cut off"
+        return encoded[_ARRAY_HEADER_BYTES:]
+
+
+def fits(row: Row) -> bool:
+    """True when every number is within its column's type and the visitor has 16 bytes (I2)."""
+    return (
+        len(row) == len(Row._fields)
+        and len(row.visitor) == VISITOR_BYTES
+        and 0 <= row.site_id <= U32
+        and 0 <= row.ts <= U32
+        and 0 <= row.visit_id <= U64
+        and 0 <= row.day <= U16
+        and 0 <= row.hour <= U32
+        and 0 <= row.is_bot <= 1
+        and 0 <= row.pageviews <= U8
+        and 0 <= row.visit_start <= U8
+        and -128 <= row.bounce_delta <= 127
+        and 0 <= row.duration_delta <= U32
+        and 0 <= row.engaged_ms <= U32
+        and 0 <= row.scroll_depth <= U8
+        and 0 <= row.city_id <= U32
+        and -(2**63) <= row.revenue < 2**63
+        and all(0 <= goal <= U32 for goal in row.goals)
+    )
+
+
+def suffix(log_id: int, lsn: int) -> bytes:
+    """The last two columns: which log, and which row of it. 18 bytes."""
+    return _UINT64 + log_id.to_bytes(8, "big") + _UINT64 + lsn.to_bytes(8, "big")
+
+
+def decode_row(encoded: bytes) -> tuple[Any, ...]:
+    """The values of one row: with its suffix all of ROW_COLUMNS, without it those of Row.
+
+    Raises ValueError when `encoded` is neither, whole and alone. For tools, tests and rebuilds; never for ingest.
+    """
+    for header, columns in ((_WHOLE_HEADER, len(ROW_COLUMNS)), (_ROW_HEADER, len(Row._fields))):
+        try:
+            values: tuple[Any, ...] = msgspec.msgpack.decode(header + encoded, type=tuple)
+        except msgspec.DecodeError:
+            continue
+        assert len(values) == columns
+        return values
+    raise ValueError(f"{len(encoded)} bytes are no row of {len(ROW_COLUMNS)} or {len(Row._fields)} columns")
+
+
+# Bytes of a MessagePack integer by its type byte; those not listed are one byte.
+_INTEGER_BYTES: Final = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
+
+
+def row_day(encoded: bytes) -> int:
+    """The `day` of an encoded row (days since the epoch), without decoding the rest: site, ts, visitor, visit, day."""
+    width = _INTEGER_BYTES.get
+    at = width(encoded[0], 1)
+    at += width(encoded[at], 1)
+    at += 2 + VISITOR_BYTES
+    at += width(encoded[at], 1)
+    size = width(encoded[at], 1)
+    return int.from_bytes(encoded[at + 1 : at + size], "big") if size > 1 else encoded[at]

@@ -1,0 +1,116 @@
+"""A ClickHouse server or cluster over HTTP(S), as a Client."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import attrs
+from clickhouse_connect.driver import create_client
+from clickhouse_connect.driver.client import Client as Driver
+from clickhouse_connect.driver.httputil import all_managers, get_pool_manager
+
+from statnive.clickhouse.client import RAW_TABLE, Client, Purpose
+from statnive.clickhouse.rows import INSERT_FORMAT
+from statnive.clickhouse.settings import reader_settings
+from statnive.config import ClickHouseConfig
+from statnive.errors import ConfigError
+from statnive.event import ROW_COLUMNS
+
+CONNECT_DEADLINE_S: Final = 5
+WRITER_DEADLINE_S: Final = 300
+ADMIN_DEADLINE_S: Final = 600
+# A reader's statement is stopped by the server at the query deadline; its answer gets this much longer.
+READER_GRACE_S: Final = 5
+PORTS: Final = {"http": 8123, "https": 8443}
+
+
+@attrs.frozen
+class Address:
+    """What a server's URL says. The password stays out of the repr."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    username: str
+    password: str = attrs.field(repr=False)
+
+
+class ServerClient(Client):
+    """A handle on a server. Nothing is sent before the first statement, and after a failed opening the next one tries
+    again. No session id: a statement never finds its predecessor's state or lock on the server."""
+
+    def __init__(self, config: ClickHouseConfig, purpose: Purpose, deadline_s: float | None) -> None:
+        super().__init__(config, purpose)
+        self._config = config
+        self._address = parse_url(config.url)
+        default_s = {
+            "writer": WRITER_DEADLINE_S,
+            "reader": config.query_deadline_s + READER_GRACE_S,
+            "admin": ADMIN_DEADLINE_S,
+        }
+        self._deadline_s = math.ceil(deadline_s if deadline_s is not None else default_s[purpose])
+        # A pool of its own: the driver's shared one would also follow the HTTP_PROXY of the environment.
+        self._pool = get_pool_manager()
+
+    def _open_driver(self) -> Driver:
+        address = self._address
+        return create_client(
+            interface=address.scheme,
+            host=address.host,
+            port=address.port,
+            proxy_path=address.path,
+            username=address.username,
+            password=address.password,
+            # An admin comes before the database exists.
+            database=None if self.purpose == "admin" else self.database,
+            settings=reader_settings(self._config) if self.purpose == "reader" else {},
+            pool_mgr=self._pool,
+            connect_timeout=CONNECT_DEADLINE_S,
+            send_receive_timeout=self._deadline_s,
+            autogenerate_session_id=False,
+            query_retries=0,
+            client_name="statnive",
+            show_clickhouse_errors=True,
+        )
+
+    def _send_block(self, driver: Driver, payload: bytes, settings: dict[str, str]) -> None:
+        driver.raw_insert(
+            f"{self.database}.{RAW_TABLE}",
+            column_names=ROW_COLUMNS,
+            insert_block=payload,
+            fmt=INSERT_FORMAT,
+            settings=settings,
+        )
+
+    def close(self) -> None:
+        super().close()
+        self._pool.clear()
+        all_managers.pop(self._pool, None)  # the driver's registry for its exit hook
+
+
+def parse_url(url: str) -> Address:
+    """The parts of http(s)://user:password@host:port/path. Raises ConfigError, which does not repeat the URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _bad_url("is no URL of the form https://user:password@host:port") from None
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise _bad_url("must be http:// or https:// with a host")
+    if parts.query or parts.fragment:
+        raise _bad_url("must have no ? or # (a password's special characters are percent-encoded)")
+    return Address(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or PORTS[parts.scheme],
+        path=parts.path.strip("/"),
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+    )
+
+
+def _bad_url(allowed: str) -> ConfigError:
+    return ConfigError("clickhouse.url", "(hidden)", allowed)

@@ -1,0 +1,76 @@
+"""The sites in memory: what ingest and the queries look up, without SQLite and without a lock.
+
+Owns: nothing on disk. Inputs: sites from the control store. Outputs: look-ups by host and by id.
+Invariants: I1 a Snapshot never changes; I2 a host belongs to one site at most; I3 a reader that takes
+`holder.current` once sees one consistent state, whatever happens meanwhile.
+Failure: none of its own. Shutdown: nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import attrs
+
+
+@attrs.frozen
+class Site:
+    """One site: `hosts` are every hostname that counts for it, its domain included."""
+
+    id: int
+    domain: str
+    timezone: str
+    hosts: frozenset[str]
+
+    @property
+    def aliases(self) -> list[str]:
+        """The hosts beside the domain, in order."""
+        return sorted(self.hosts - {self.domain})
+
+
+@attrs.frozen
+class Snapshot:
+    """Every site at one moment. Immutable (I1)."""
+
+    by_host: Mapping[str, Site]
+    by_id: Mapping[int, Site]
+
+    @classmethod
+    def of(cls, sites: Iterable[Site]) -> Snapshot:
+        """The snapshot of `sites`; a host that two of them claim is a programmer's error (I2)."""
+        by_id: dict[int, Site] = {}
+        by_host: dict[str, Site] = {}
+        for site in sites:
+            assert site.id not in by_id, f"site id {site.id} twice"
+            by_id[site.id] = site
+            for host in site.hosts:
+                assert host not in by_host, f"host {host} in two sites"
+                by_host[host] = site
+        return cls(MappingProxyType(by_host), MappingProxyType(by_id))
+
+    def lookup(self, host: str) -> Site | None:
+        """The site that `host` counts for: the exact host, else the host without its "www.".
+
+        Browsers send the stored spelling; capitals or a trailing dot are forgiven on the second try.
+        """
+        found = self.by_host.get(host)
+        if found is not None:
+            return found
+        spelled = host.lower().removesuffix(".")
+        found = self.by_host.get(spelled)
+        if found is None and spelled.startswith("www."):
+            found = self.by_host.get(spelled[4:])
+        return found
+
+
+EMPTY = Snapshot.of(())
+
+
+class SnapshotHolder:
+    """The one place that says which Snapshot is current. Assigning `current` swaps it atomically (I3)."""
+
+    __slots__ = ("current",)
+
+    def __init__(self, current: Snapshot = EMPTY) -> None:
+        self.current = current

@@ -1,0 +1,334 @@
+"""The composition root: builds every part, nests the nurseries, owns the shutdown order.
+
+Outer nursery: auditor, committer, writer, salts. Inner nursery: acceptor, limiter, control socket. A stop ends the
+inner one first (every request in flight gets its answer), then the committer drains, then the writer, then the rest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from statnive import resources
+from statnive.actors import acceptor, auditor, committer, limiter, salts, writer
+from statnive.actors.slow_lane import SlowLane
+from statnive.client import CONTROL_SOCKET
+from statnive.clickhouse.engine import Engine
+from statnive.clickhouse.rows import RowEncoder
+from statnive.config import Config
+from statnive.control.snapshot import SnapshotHolder
+from statnive.control.store import ControlStore
+from statnive.errors import BrokenInput, Busy
+from statnive.ingest.client_address import ClientAddress
+from statnive.ingest.drops import Drops
+from statnive.ingest.geo import Geo
+from statnive.ingest.local_time import LocalTimes
+from statnive.ingest.pipeline import Pipeline, Tools
+from statnive.ingest.referrer import SourceClassifier
+from statnive.ingest.user_agent import AgentParser
+from statnive.ingest.visits import VisitTable
+from statnive.wal.fs import RealFileSystem
+from statnive.wal.log import Log
+from statnive.wal.recovery import Recovery
+from statnive.wal.state import StateFile
+from statnive.web.app import WebParts, control_app, public_app
+from statnive.web.imports import Imports
+from statnive.web.ingest import IngestApp, IngestRoutes
+
+DRAIN_DEADLINE_S = 60.0
+
+
+@attrs.define
+class Clocks:
+    """Wall and monotonic time, in seconds."""
+
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Node:
+    """One data directory and all that works on it. Build, `await run(...)`, `close()`."""
+
+    def __init__(self, config: Config, *, listen: bool, clocks: Clocks | None = None) -> None:
+        """Open the data directory and recover the log. Raises Busy, BrokenInput, ConfigError or Fatal."""
+        self.config = config
+        self.clocks = clocks or Clocks()
+        self.listen = listen
+        self.stop_requested = trio.Event()
+        self.stopped = trio.Event()
+        self.started_at = self.clocks.wall()
+        self._lock = _take_data_dir(config.data_dir)
+        self.auditor = auditor.AuditorHandle(config.data_dir / "audit.log", config.audit, self.clocks.wall)
+        report = self.auditor.report
+        self.store = ControlStore.open(config.data_dir / "control.db")
+        self.sites = SnapshotHolder(self.store.snapshot())
+        self.engine = Engine(config.clickhouse, config.data_dir, resources.directory("sql"))
+        self.state_file = StateFile(config.data_dir / "wal", RealFileSystem())
+        state = self.state_file.load()
+        self.log, self.recovery = Log.open(
+            config.data_dir / "wal",
+            config=config.wal,
+            fs=RealFileSystem(),
+            checkpoint_lsn=state.done_lsn if state else 0,
+            seen_lsn=state.seen_lsn if state else 0,
+        )
+        _report_recovery(report, self.recovery)
+        self.drops = Drops(self.clocks.wall, config.audit.drops_kept, config.audit.unknown_hosts_kept)
+        self.limiter = limiter.LimiterHandle(config.limiter, self.clocks.monotonic)
+        self.salts = salts.SaltsHandle(
+            config.data_dir / "identity.key", self.clocks.wall, self.clocks.monotonic
+        )
+        acks_send, acks_receive = trio.open_memory_channel[list[Any]](float("inf"))
+        self.writer = writer.WriterHandle(
+            self.log,
+            self.state_file,
+            state,
+            config.writer,
+            config.data_dir,
+            keep_s=config.wal.keep_s,
+            clock=self.clocks.wall,
+            report=report,
+        )
+        self.committer = committer.CommitterHandle(
+            self.log, config.wal, self.clocks.wall, acks_send, self.writer.notify
+        )
+        self.tools = self._tools()
+        self.pipeline = Pipeline(config.ingest, self.tools, ClientAddress(config.server.trusted_proxies))
+        self.imports = Imports(self.tools, config.ingest, self.committer, self.writer)
+        routes = IngestRoutes(
+            config.server, config.ingest, self.pipeline, resources.directory("tracker") / "tracker.js"
+        )
+        self.ingest_app = IngestApp(routes, self.committer.append)
+        web = self._web_parts()
+        self.control_app = control_app(web)
+        self.acceptor: acceptor.AcceptorHandle | None = None
+        if listen:
+            parts = acceptor.AcceptorParts(
+                config=config.server,
+                routes=routes,
+                app=public_app(web),
+                append=self.committer.append,
+                acks=acks_receive,
+                report=report,
+                clock=self.clocks.wall,
+                monotonic=self.clocks.monotonic,
+            )
+            self.acceptor = acceptor.AcceptorHandle(parts)
+        else:
+            acks_receive.close()
+
+    def _web_parts(self) -> WebParts:
+        return WebParts(
+            server=self.config.server,
+            sites=self.sites,
+            store=self.store,
+            drops=self.drops,
+            engine=self.engine,
+            imports=self.imports,
+            ingest=self.ingest_app,
+            addresses=ClientAddress(self.config.server.trusted_proxies),
+            clock=self.clocks.wall,
+            fresh_through=self.fresh_through,
+            query_threads=self.config.clickhouse.query_threads,
+            figures=self.stats,
+            readiness=self.readiness,
+            reload_sites=self.reload_sites,
+            report=self.auditor.report,
+            dashboard_dir=resources.directory("dashboard"),
+        )
+
+    def _tools(self) -> Tools:
+        config = self.config
+        self.agents = AgentParser(config.ingest.cache_entries)
+        self.sources = SourceClassifier(cache_entries=config.ingest.cache_entries)
+        self.geo = Geo(
+            _optional_path(config.geo.city_database),
+            _optional_path(config.geo.asn_database),
+            config.ingest.cache_entries,
+        )
+        self.visits = VisitTable(config.ingest.visit_inactivity_s, config.ingest.visits_max)
+        return Tools(
+            clock=self.clocks.wall,
+            sites=self.sites,
+            limiter=self.limiter,
+            salts=self.salts,
+            geo=self.geo,
+            agent=self.agents,
+            sources=self.sources,
+            visits=self.visits,
+            drops=self.drops,
+            encode=RowEncoder().encode,
+            times=LocalTimes(),
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop()`, then drain. Raises Fatal when an invariant broke; cancelling ends without a drain."""
+        self.auditor.report("start", f"statnive starts on {self.config.data_dir}")
+        async with trio.open_nursery() as outer:
+            await outer.start(auditor.run, self.auditor, self.engine.drift_rows)
+            await outer.start(committer.run, self.committer)
+            writer_done = trio.Event()
+            await outer.start(partial(_run_then_set, writer.run, writer_done), self.writer, self.engine)
+            await outer.start(salts.run, self.salts, self.auditor.report)
+            # Rows of the last run that are in the log and not in ClickHouse yet.
+            self.writer.notify(self.log.durable_lsn)
+            async with trio.open_nursery() as inner:
+                await inner.start(limiter.run, self.limiter)
+                control = SlowLane(self.control_app, self.config.server, self.auditor.report)
+                if self.acceptor is not None:
+                    await inner.start(acceptor.run, self.acceptor)
+                    inner.start_soon(control.serve_listener, _listen_control(self.config.data_dir))
+                task_status.started(self)
+                await self.stop_requested.wait()
+                if self.acceptor is not None:
+                    await self._drain_acceptor(self.acceptor)
+                inner.cancel_scope.cancel()
+            self.committer.close()
+            with trio.move_on_after(DRAIN_DEADLINE_S):
+                while self.committer.log.durable_lsn < self.committer.last_lsn:
+                    await trio.sleep(0.005)
+                self.writer.close()
+                await writer_done.wait()
+            left = self.writer.lag_rows
+            text = f"{left} events wait in the log for the next start" if left else "every event is in ClickHouse"
+            self.auditor.report("stop", f"statnive stops; {text}", left=left)
+            self.auditor.close()
+            await trio.lowlevel.checkpoint()
+            with trio.move_on_after(1.0):
+                while self.auditor.lines_waiting:
+                    await trio.sleep(0.005)
+            outer.cancel_scope.cancel()
+        self.state_file.mark_clean()
+        self.stopped.set()
+
+    async def _drain_acceptor(self, handle: acceptor.AcceptorHandle) -> None:
+        handle.begin_drain()
+        with trio.move_on_after(2 * acceptor.DRAIN_GRACE_S):
+            await handle.drained.wait()
+
+    def stop(self) -> None:
+        """Begin the drain. Safe to call twice."""
+        self.stop_requested.set()
+
+    def reload_sites(self) -> None:
+        """Swap in the sites as the control store has them now."""
+        self.sites.current = self.store.snapshot()
+
+    def fresh_through(self) -> float:
+        """The instant up to which every acknowledged event is in ClickHouse."""
+        return self.writer.last_insert_at if self.writer.lag_rows else self.clocks.wall()
+
+    def readiness(self) -> dict[str, str]:
+        """What is wrong, by part; {} when all is well. Only "log" keeps events from being taken."""
+        problems: dict[str, str] = {}
+        if self.log.nearly_full:
+            problems["log"] = self.log.spare_error or "nearly full; ClickHouse has to catch up first"
+        if self.writer.last_error:
+            problems["clickhouse"] = self.writer.last_error
+        return problems
+
+    def stats(self) -> dict[str, float]:
+        """Every figure of every part, by metric name."""
+        stats: dict[str, float] = {"uptime_seconds": round(self.clocks.wall() - self.started_at, 1)}
+        for part in (self.acceptor, self.limiter, self.committer, self.writer, self.salts, self.auditor):
+            if part is not None:
+                stats.update(part.stats())
+        stats["slow_events_total"] = self.ingest_app.events_requests
+        stats["visits_open"] = len(self.visits)
+        stats["visits_evicted_early_total"] = self.visits.evicted_early
+        for name, cache in (
+            ("agent", self.agents),
+            ("source", self.sources),
+            ("geo", self.geo),
+            ("page", self.pipeline.parser.pages),
+        ):
+            stats[f"cache_{name}_hits_total"] = cache.hits
+            stats[f"cache_{name}_misses_total"] = cache.misses
+        return stats
+
+    def close(self) -> None:
+        """Release everything; the node must not be running."""
+        if self.acceptor is not None:
+            self.acceptor.listener.close()
+        self.engine.close()
+        self.log.close()
+        self.store.close()
+        os.close(self._lock)
+
+
+async def _run_then_set(
+    run: Callable[..., Any],
+    done: trio.Event,
+    *arguments: Any,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    await run(*arguments, task_status=task_status)
+    done.set()
+
+
+def _optional_path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _take_data_dir(data_dir: Path) -> int:
+    """Create the directory (0700) and lock it for this process. Raises Busy naming the owner, or BrokenInput."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BrokenInput(f"data directory {data_dir} can't be used: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise Busy(f"data directory {data_dir} is in use by process {owner}") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _listen_control(data_dir: Path) -> trio.SocketListener:
+    """The control socket, for this user only. A stale one is replaced: the data directory is ours by its lock."""
+    path = data_dir / CONTROL_SOCKET
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # A Unix socket's path is limited to 107 bytes; relative to the directory's descriptor it always fits.
+    directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        old_mask = os.umask(0o177)
+        try:
+            sock.bind(f"/proc/self/fd/{directory}/{CONTROL_SOCKET}")
+        finally:
+            os.umask(old_mask)
+    finally:
+        os.close(directory)
+    sock.listen(16)
+    sock.setblocking(False)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+
+
+def _report_recovery(report: Callable[..., None], recovery: Recovery) -> None:
+    """Say what the log's recovery found: nothing of it is silent."""
+    if recovery.torn_bytes:
+        report("torn_write", f"a torn last frame of {recovery.torn_bytes} bytes was cut off; it was never acknowledged")
+    for found in recovery.corruptions:
+        if not found.known:
+            report(
+                "corruption",
+                f"{found.damage} of {found.segment or 'the log'} at {found.offset}: {found.bytes} bytes are bad, "
+                f"{found.lost_rows} acknowledged events are lost; the bytes are kept in {found.set_aside}",
+                lost_rows=found.lost_rows,
+            )
+    if recovery.rows:
+        report("replay", f"{recovery.rows} events of the last run go into ClickHouse now")

@@ -1,0 +1,18 @@
+"""Where the built files are: inside the wheel, or in the checkout beside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from statnive.errors import BrokenInput
+
+_PACKAGE = Path(__file__).parent
+_CHECKOUT = {"sql": "sql", "tracker": "tracker/dist", "dashboard": "dashboard/dist"}
+
+
+def directory(name: str) -> Path:
+    """The folder of "sql", "tracker" or "dashboard" files. Raises BrokenInput when it was not built."""
+    for folder in (_PACKAGE / "_assets" / name, _PACKAGE.parent / _CHECKOUT[name]):
+        if folder.is_dir():
+            return folder
+    raise BrokenInput(f"the {name} files are missing; in a checkout, `make build` makes them")

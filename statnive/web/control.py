@@ -1,0 +1,100 @@
+"""The control socket's routes: sites and imports, for the CLI on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import trio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from statnive.control.snapshot import Site
+from statnive.errors import Rejected
+from statnive.web.imports import Entry
+
+if TYPE_CHECKING:
+    from statnive.web.app import WebParts
+
+T = TypeVar("T")
+BODY_BYTES_MAX = 4 * 1024 * 1024
+
+
+class NewSite(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/sites."""
+
+    domain: str
+    timezone: str = "UTC"
+    aliases: list[str] = []
+
+
+class NewImport(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/imports."""
+
+    site: str
+
+
+def routes(parts: WebParts) -> list[BaseRoute]:
+    async def list_sites(request: Request) -> Response:
+        sites = await trio.to_thread.run_sync(parts.store.list_sites)
+        return JSONResponse({"sites": [site_json(site) for site in sites]})
+
+    async def add_site(request: Request) -> Response:
+        new = await _body(request, NewSite)
+
+        def add() -> Site:
+            return parts.store.add_site(new.domain, new.timezone, new.aliases)
+
+        site = await trio.to_thread.run_sync(add)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        for host in site.hosts:
+            parts.drops.forget_host(host)
+        parts.report("site_added", f"site {site.domain} was added")
+        return JSONResponse(site_json(site), 201)
+
+    async def begin_import(request: Request) -> Response:
+        new = await _body(request, NewImport)
+        site = parts.sites.current.lookup(new.site)
+        if site is None:
+            raise Rejected("site", f"{new.site} is not a site; add it with: statnive site add {new.site}")
+        return JSONResponse({"id": parts.imports.begin(site), "timezone": site.timezone}, 201)
+
+    async def import_entries(request: Request) -> Response:
+        try:
+            entries = msgspec.msgpack.decode(await _capped(request), type=list[Entry])
+        except msgspec.DecodeError as error:
+            raise Rejected("body", str(error)) from None
+        return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
+
+    async def finish_import(request: Request) -> Response:
+        return JSONResponse(await parts.imports.finish(int(request.path_params["id"])))
+
+    return [
+        Route("/control/sites", list_sites, methods=["GET"]),
+        Route("/control/sites", add_site, methods=["POST"]),
+        Route("/control/imports", begin_import, methods=["POST"]),
+        Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
+        Route("/control/imports/{id:int}/finish", finish_import, methods=["POST"]),
+    ]
+
+
+def site_json(site: Site) -> dict[str, Any]:
+    """A site as the API shows it."""
+    return {"domain": site.domain, "timezone": site.timezone, "aliases": site.aliases}
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await _capped(request), type=kind)
+    except msgspec.DecodeError as error:
+        raise Rejected("body", str(error)) from None
+
+
+async def _capped(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise Rejected("body", f"is longer than {BODY_BYTES_MAX} bytes")
+    return body

@@ -1,0 +1,195 @@
+"""The ingest routes, one set for both lanes: the fast lane calls `IngestRoutes`, hypercorn calls `IngestApp`."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+from blake3 import blake3
+
+from statnive.actors.committer import Batch
+from statnive.config import IngestConfig, ServerConfig
+from statnive.errors import Overloaded
+from statnive.ingest import answers
+from statnive.ingest.answers import Answer
+from statnive.ingest.pipeline import Pipeline, Taken
+from statnive.ingest.request import RequestHead
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+HEALTH_PATH = b"/healthz"
+BODY_MESSAGES_MAX = 10_000
+DISCARD_S = 2.0
+_TRACKER_CACHE = b"public, max-age=3600, stale-while-revalidate=86400"
+
+
+class TrackerAnswers:
+    """The script, plain and gzipped, and their 304s; the ETag is its content's hash."""
+
+    def __init__(self, script: Path) -> None:
+        body = script.read_bytes()
+        etag = b'"%s"' % blake3(body).hexdigest(16).encode()
+        shared = (
+            *answers.CORS,
+            (b"cache-control", _TRACKER_CACHE),
+            (b"cross-origin-resource-policy", b"cross-origin"),
+            (b"etag", etag),
+            (b"vary", b"accept-encoding"),
+            (b"x-content-type-options", b"nosniff"),
+        )
+        kind = (b"content-type", b"text/javascript; charset=utf-8")
+        self.etag = etag
+        self.plain = Answer(200, (kind, *shared), body)
+        self.gzipped = Answer(
+            200, (kind, (b"content-encoding", b"gzip"), *shared), gzip.compress(body, 9, mtime=0)
+        )
+        self.unchanged = Answer(304, shared)
+
+    def choose(self, if_none_match: bytes, accept_encoding: bytes) -> Answer:
+        if if_none_match and (self.etag in if_none_match or if_none_match.strip() == b"*"):
+            return self.unchanged
+        return self.gzipped if b"gzip" in accept_encoding else self.plain
+
+
+class IngestRoutes:
+    """What both lanes serve without hypercorn's help."""
+
+    def __init__(
+        self, server: ServerConfig, ingest: IngestConfig, pipeline: Pipeline, tracker_script: Path
+    ) -> None:
+        self.event_paths = frozenset(path.encode() for path in server.event_paths)
+        self.tracker_paths = frozenset(path.encode() for path in server.tracker_paths)
+        self.body_bytes_max = ingest.body_bytes_max
+        self.request_deadline_s = server.request_deadline_s
+        self._pipeline = pipeline
+        self._tracker = TrackerAnswers(tracker_script)
+        self._fast = self.event_paths | self.tracker_paths | {HEALTH_PATH}
+
+    def is_fast(self, path: bytes) -> bool:
+        """Whether the path is one of these routes."""
+        return path in self._fast
+
+    def event(self, head: RequestHead, body: bytes) -> Answer | Taken:
+        return self._pipeline.handle(head, body)
+
+    def too_large(self) -> Answer:
+        return self._pipeline.too_large()
+
+    def static(
+        self, method: bytes, path: bytes, if_none_match: bytes, accept_encoding: bytes
+    ) -> Answer | None:
+        """The answer to a request without a body, None for HEAD (the slow lane knows how)."""
+        if method == b"HEAD":
+            return None
+        if path in self.event_paths:
+            return answers.PREFLIGHT_OK if method == b"OPTIONS" else answers.WRONG_METHOD
+        if method == b"OPTIONS":
+            return answers.PREFLIGHT_OK
+        if method != b"GET":
+            return answers.WRONG_METHOD_STATIC
+        if path == HEALTH_PATH:
+            return answers.HEALTHY
+        return self._tracker.choose(if_none_match, accept_encoding)
+
+
+class IngestApp:
+    """The same routes as an ASGI app, for connections that hypercorn serves."""
+
+    def __init__(self, routes: IngestRoutes, append: Callable[[list[bytes], None], Batch]) -> None:
+        self._routes = routes
+        self._append = append
+        self.events_requests = 0
+
+    def serves(self, path: bytes) -> bool:
+        """Whether a path belongs to this app."""
+        return self._routes.is_fast(path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Cancelling abandons the wait for the commit, not the event."""
+        client = scope.get("client")
+        head = RequestHead(client[0] if client else "127.0.0.1")
+        known: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            head.note(name, value)
+            known[name] = value
+        method = scope["method"].encode("ascii")
+        path = scope["raw_path"]
+        if b"transfer-encoding" in known and b"content-length" in known:
+            await _answer(scope, receive, send, answers.SMUGGLING, body_left=True)
+            return
+        if method == b"POST" and path in self._routes.event_paths:
+            await self._event(scope, receive, send, head, known.get(b"content-length", b""))
+            return
+        bare = b"GET" if method == b"HEAD" else method
+        answer = self._routes.static(
+            bare, path, known.get(b"if-none-match", b""), known.get(b"accept-encoding", b"")
+        )
+        assert answer is not None, "static routes answer everything but HEAD"
+        await _answer(scope, receive, send, answer, body_left=True, head_only=method == b"HEAD")
+
+    async def _event(
+        self, scope: Scope, receive: Receive, send: Send, head: RequestHead, content_length: bytes
+    ) -> None:
+        self.events_requests += 1
+        limit = self._routes.body_bytes_max
+        too_long = content_length.isdigit() and int(content_length) > limit
+        body = None if too_long else await _read_body(receive, limit, self._routes.request_deadline_s)
+        if body is None:
+            await _answer(scope, receive, send, self._routes.too_large(), body_left=True)
+            return
+        result = self._routes.event(head, body)
+        if isinstance(result, Taken):
+            result = await self._commit(result)
+        await _answer(scope, receive, send, result, closing=True)
+
+    async def _commit(self, taken: Taken) -> Answer:
+        try:
+            batch = self._append(taken.rows, None)
+        except Overloaded as overload:
+            return answers.busy(503, overload.retry_after_s, str(overload))
+        await batch.wait_durable()
+        return taken.answer
+
+
+async def _read_body(receive: Receive, bytes_max: int, deadline_s: float) -> bytes | None:
+    """The body, or None when it is longer than allowed, in too many pieces, too slow or cut off."""
+    body: bytes = b""
+    with trio.move_on_after(deadline_s):
+        for _ in range(BODY_MESSAGES_MAX):
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            if len(body) > bytes_max:
+                return None
+            if not message.get("more_body", False):
+                return bytes(body)
+    return None
+
+
+async def _answer(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    answer: Answer,
+    *,
+    body_left: bool = False,
+    closing: bool = False,
+    head_only: bool = False,
+) -> None:
+    """Send one answer. An event here ends an HTTP/1.1 connection, so that proxies' pools return to the fast lane."""
+    headers = list(answer.all_headers())
+    if (answer.close or closing) and scope["http_version"] in ("1.0", "1.1"):
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head_only else answer.body})
+    if body_left:
+        # hypercorn 0.18 on trio wedges a connection whose body nobody reads (measured: 50 of 50).
+        with trio.move_on_after(DISCARD_S):
+            while (await receive())["type"] != "http.disconnect":
+                pass

@@ -1,0 +1,309 @@
+"""The HTTP client against a small ClickHouse over HTTP: the real driver, the real engine, faults on demand."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+import chdb
+import pytest
+
+from statnive.clickhouse.client import INSERT_SETTINGS, connect
+from statnive.clickhouse.failures import LimitExceeded, Unavailable
+from statnive.clickhouse.server import parse_url
+from statnive.clickhouse.verify import count_block, drift
+from statnive.config import ClickHouseConfig
+from statnive.errors import ConfigError, PoisonBlock
+from statnive.query.where import Scope, Table, TimeColumn, where
+
+PASSWORD = "s3cret%2Fword"
+NOT_SETTINGS = {
+    "query", "query_id", "database", "default_format", "wait_end_of_query", "compress", "enable_http_compression",
+    "client_protocol_version", "readonly", "send_progress_in_http_headers",
+    "cancel_http_readonly_queries_on_client_close", "http_headers_progress_interval_ms",
+}  # fmt: skip
+
+
+class Server(ThreadingHTTPServer):
+    """ClickHouse's HTTP interface on the shared engine, far enough for the driver. `faults` are used up in order."""
+
+    daemon_threads = True
+
+    def __init__(self, engine_dir: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        root = engine_dir.resolve()
+        self.engine = chdb.connect(f"{root / 'clickhouse'}?config-file={root / 'clickhouse.xml'}")
+        self.lock = threading.Lock()
+        self.faults: list[str] = []
+        self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://writer:{PASSWORD}@127.0.0.1:{self.server_port}"
+
+    @property
+    def inserts(self) -> list[dict[str, str]]:
+        return [params for sql, params, _ in self.requests if sql.startswith("INSERT")]
+
+    def run(self, sql: bytes, payload: bytes, params: dict[str, str]) -> bytes:
+        bound = {key.removeprefix("param_"): value for key, value in params.items() if key.startswith("param_")}
+        settings = {k: v for k, v in params.items() if k not in NOT_SETTINGS and not k.startswith("param_")}
+        clause = ", ".join(f"{key} = '{value}'" for key, value in settings.items())
+        with self.lock:
+            if database := params.get("database"):
+                self.engine.query(f"USE {database}")
+            if sql.startswith(b"INSERT"):
+                insert, _, fmt = sql.decode().rpartition(" FORMAT ")
+                stream = self.engine.send_insert(f"{insert} SETTINGS {clause}", fmt)
+                stream.append(payload)
+                stream.finish()
+                return b""
+            return bytes(self.engine.query(sql.decode(), "TabSeparated", params=bound).bytes())
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format, *args):
+        pass
+
+    def do_GET(self):
+        params = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if urlsplit(self.path).path == "/ping":
+            return self.answer(200, b"Ok.\n")
+        sql = params.pop("query", "").encode() or body
+        payload = b""
+        if sql.startswith(b"INSERT"):
+            sql, _, payload = sql.partition(b"\n")
+        self.server.requests.append((sql.decode(), params, dict(self.headers)))
+        fault = self.server.faults.pop(0) if self.server.faults else ""
+        if fault == "reset before":
+            return self.reset()
+        if fault == "proxy 503":
+            return self.answer(503, b"no upstream")
+        if fault.isdecimal():
+            return self.answer(500, f"Code: {fault}. DB::Exception: told to fail. (TOLD)".encode(), code=fault)
+        try:
+            answer = self.server.run(sql, payload, params)
+        except Exception as error:
+            code = re.findall(r"Code: (\d+)", str(error))[0]
+            return self.answer(500, str(error).encode(), code=code)
+        if fault == "reset after":
+            return self.reset()
+        if fault == "silence":
+            self.rfile.read(1)  # until the client gives up
+            self.close_connection = True
+            return None
+        return self.answer(200, answer)
+
+    do_POST = do_GET
+
+    def reset(self):
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.connection.close()
+
+    def answer(self, status, body, code=None):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-ClickHouse-Summary", json.dumps({}))
+        if code:
+            self.send_header("X-ClickHouse-Exception-Code", code)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def server(engine, engine_dir) -> Iterator[Server]:
+    server = Server(engine_dir)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    server.engine.close()
+
+
+@pytest.fixture
+def client(engine, server, request):
+    """A Client of the server: a writer with a deadline of 1 s unless the test is parametrized otherwise."""
+    purpose = getattr(request, "param", "writer")
+    config = attrs.evolve(engine.config, url=server.url)
+    client = connect(config, engine.data_dir, purpose=purpose, deadline_s=1)
+    yield client
+    client.close()
+
+
+def insert(engine, client, token="t", rows=3):
+    client.insert_block(engine.payload([engine.row()] * rows), rows=rows, token=token)
+
+
+def test_an_insert_over_http_is_in_raw_and_in_the_rollups(engine, client):
+    insert(engine, client)
+    assert count_block(engine.writer, 7, 1, 3) == {202611: 3}
+    assert drift(engine.writer) == []
+
+
+def test_every_insert_is_sent_with_all_its_settings_and_no_session(engine, client, server):
+    insert(engine, client, token="7:1-3")
+    (params,) = server.inserts
+    assert INSERT_SETTINGS.items() <= params.items()
+    assert params["insert_deduplication_token"] == "7:1-3"
+    assert params["deduplicate_insert"] == "enable"
+    assert not [params for _, params, _ in server.requests if "session_id" in params]
+
+
+def test_the_driver_sends_an_insert_again_when_the_connection_closes_and_the_token_makes_it_one(
+    engine, client, server
+):
+    insert(engine, client, token="first")
+    server.faults = ["reset after"]
+    insert(engine, client, token="second")
+    assert [params["insert_deduplication_token"] for params in server.inserts] == ["first", "second", "second"]
+    assert count_block(engine.writer, 7, 1, 3) == {202611: 6}
+    assert drift(engine.writer) == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "stored"),
+    [(["reset before"] * 2, 0), (["reset after"] * 2, 3), (["silence"], 3), (["proxy 503"], 0), (["241"], 0)],
+)
+def test_a_failure_after_the_insert_was_sent_is_ambiguous_and_the_same_token_settles_it(
+    engine, client, server, faults, stored
+):
+    client.ping()
+    server.faults = list(faults)
+    with pytest.raises(Unavailable) as caught:
+        insert(engine, client)
+    assert caught.value.ambiguous
+    assert sum(count_block(engine.writer, 7, 1, 3).values()) == stored
+    insert(engine, client)
+    assert count_block(engine.writer, 7, 1, 3) == {202611: 3}
+    assert drift(engine.writer) == []
+
+
+def test_a_server_that_is_down_is_no_error_of_connect_and_its_refusal_is_not_ambiguous(engine):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        client = connect(attrs.evolve(engine.config, url=url), engine.data_dir, purpose="writer")
+        assert not client.ping()
+        with pytest.raises(Unavailable) as caught:
+            insert(engine, client)
+        client.close()
+    assert not caught.value.ambiguous
+    assert "Connection refused" in str(caught.value)
+
+
+def test_a_transport_error_does_not_repeat_the_statement_s_parameters(engine, client, server):
+    client.ping()
+    server.faults = ["reset before"] * 2
+    with pytest.raises(Unavailable) as caught:
+        client.operator_query("SELECT {path:String} AS p", {"path": "/private"})
+    assert not re.search(r"private|param_|\?", str(caught.value))
+
+
+def test_a_client_that_found_the_server_down_works_when_it_is_up(engine, client, server):
+    server.faults = ["proxy 503"]
+    assert not client.ping()
+    assert client.ping()
+    insert(engine, client)
+
+
+def test_what_an_operator_must_correct_is_a_config_error_that_hides_the_url(engine, client, server):
+    client.ping()
+    server.faults = ["516"]
+    with pytest.raises(ConfigError, match=r"ClickHouse refused \(516\): told to fail") as caught:
+        insert(engine, client)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+def test_rows_that_the_server_can_t_read_are_poison(engine, client):
+    with pytest.raises(PoisonBlock, match="117"):
+        client.insert_block(engine.payload([engine.row()])[:-1], rows=1, token="t")
+
+
+def test_a_server_without_a_setting_that_exactly_once_needs_is_too_old(engine, client, server, monkeypatch):
+    client.ping()
+    monkeypatch.delitem(client._open().server_settings, "deduplicate_blocks_in_dependent_materialized_views")
+    with pytest.raises(ConfigError, match="no setting deduplicate_blocks_in_dependent_materialized_views"):
+        insert(engine, client)
+    assert server.inserts == []
+
+
+@pytest.mark.parametrize("client", ["reader"], indirect=True)
+def test_a_reader_sends_bound_parameters_and_its_limits_with_each_statement(engine, client, server):
+    from datetime import date
+
+    engine.insert(engine.row())
+    scope = Scope(1, TimeColumn.DAY, date(2026, 11, 1), date(2026, 11, 2))
+    statement = where(scope).select("sum(pageviews) AS n", Table.HOURLY_VISITORS)
+    assert client.query(statement) == [{"n": 1}]
+    sql, params, _ = server.requests[-1]
+    assert "{site_id:UInt32}" in sql
+    assert params["param_site_id"] == "1"
+    assert params["readonly"] == "1"
+    assert {"max_execution_time", "max_memory_usage", "max_result_rows", "max_rows_to_read"} <= params.keys()
+
+
+@pytest.mark.parametrize("client", ["reader"], indirect=True)
+def test_a_query_over_its_limits_says_so(client, server):
+    client.ping()
+    server.faults = ["159"]
+    with pytest.raises(LimitExceeded, match=r"exceeds its limits \(159\)"):
+        client.operator_query("SELECT 1")
+
+
+def test_the_password_is_in_no_repr_and_no_error(client, server):
+    server.faults = ["516"]
+    with pytest.raises(ConfigError) as caught:
+        client.operator_query("SELECT 1")
+    shown = [repr(client), repr(client._config), repr(client._address), str(caught.value), repr(caught.value)]
+    for text in shown:
+        assert "s3cret" not in text
+    sent = {headers["Authorization"] for _, _, headers in server.requests}
+    assert sent == {"Basic d3JpdGVyOnMzY3JldC93b3Jk"}  # writer:s3cret/word
+
+
+def test_a_proxy_in_the_environment_is_not_followed(engine, server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    client = connect(attrs.evolve(engine.config, url=server.url), engine.data_dir, purpose="writer")
+    assert client.ping()
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://:8123", "with a host"),
+        ("http://h:port", "is no URL"),
+        ("ftp://h", "must be http"),
+        ("http://u:p#x@h", "percent-encoded|no URL"),
+        ("http://h/?user=x", "must have no"),
+    ],
+)
+def test_a_bad_url_is_refused_without_being_repeated(url, reason):
+    with pytest.raises(ConfigError, match=reason) as caught:
+        parse_url(url)
+    assert url not in str(caught.value)
+
+
+def test_ports_and_user_default_to_clickhouse_s():
+    plain, tls = parse_url("http://h"), parse_url("https://u@h/proxy/")
+    assert (plain.port, plain.username, plain.password, plain.path) == (8123, "default", "", "")
+    assert (tls.port, tls.username, tls.path) == (8443, "u", "proxy")
+
+
+def test_the_config_hides_the_url_too():
+    assert "hunter2" not in repr(ClickHouseConfig(url="https://u:hunter2@h"))

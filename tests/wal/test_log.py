@@ -1,0 +1,462 @@
+"""The log while all is well, and what it does when a disk fails under it."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from statnive.config import WalConfig
+from statnive.errors import ConfigError, Fatal
+from statnive.wal.frame import row_suffix
+from statnive.wal.fs import RealFileSystem
+from statnive.wal.log import Log
+from statnive.wal.recovery import Recovery
+
+FOLDER = Path("/w")
+EVERYTHING = {"rows_max": 10**9, "bytes_max": 10**9}
+ALL_TIME = {"keep_since_us": 2**62}
+
+
+def open_log(fs: Any, config: WalConfig, checkpoint: int = 0, folder: Path = FOLDER) -> tuple[Log, Recovery]:
+    return Log.open(folder, config=config, fs=fs, checkpoint_lsn=checkpoint)
+
+
+def append(log: Log, make_rows: Any, count: int = 3, text_bytes: int = 20, at_us: int = 1) -> list[bytes]:
+    rows: list[bytes] = make_rows(log.log_id, log.next_lsn, count, text_bytes)
+    first = log.next_lsn
+    assert log.append(rows, at_us) == first
+    return rows
+
+
+def all_rows(log: Log, from_lsn: int = 1) -> list[bytes]:
+    """Every durable row, read in small answers."""
+    rows: list[bytes] = []
+    while frames := log.read(from_lsn, rows_max=5, bytes_max=10**9):
+        for frame in frames:
+            rows.extend(frame.rows())
+        from_lsn = frames[-1].last_lsn + 1
+    return rows
+
+
+def fill_segment(log: Log, make_rows: Any, at_us: int = 1) -> list[bytes]:
+    """Append until a second segment has begun."""
+    rows: list[bytes] = []
+    segments = log.segments
+    while log.segments == segments:
+        rows += append(log, make_rows, 1, 3000, at_us)
+    return rows
+
+
+# --- appending and reading ----------------------------------------------------------------------------------
+
+
+def test_an_empty_log_begins_with_lsn_one(sim: Any, small: WalConfig) -> None:
+    log, recovery = open_log(sim, small)
+    assert (log.next_lsn, log.durable_lsn) == (1, 0)
+    assert (recovery.log_is_new, recovery.rows, recovery.corruptions, recovery.torn_bytes) == (True, 0, (), 0)
+    assert log.read(1, **EVERYTHING) == []
+    assert list(log.frames_since(0)) == []
+
+
+def test_what_was_appended_is_read_back_in_order(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    rows = [row for count in (1, 5, 2) for row in append(log, make_rows, count, at_us=count)]
+    assert (log.next_lsn, log.durable_lsn) == (9, 8)
+    frames = log.read(1, **EVERYTHING)
+    assert [(f.first_lsn, f.last_lsn, f.commit_time_us) for f in frames] == [(1, 1, 1), (2, 6, 5), (7, 8, 2)]
+    assert [row for frame in frames for row in frame.rows()] == rows
+    assert b"".join(frame.payload for frame in frames) == b"".join(rows)
+
+
+def test_an_answer_is_whole_frames_within_its_limits_and_at_least_one(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    for _ in range(4):
+        append(log, make_rows, 3)
+    row_bytes = 38
+    assert [f.first_lsn for f in log.read(1, rows_max=8, bytes_max=10**9)] == [1, 4]
+    assert [f.first_lsn for f in log.read(1, rows_max=9, bytes_max=10**9)] == [1, 4, 7]
+    assert [f.first_lsn for f in log.read(1, rows_max=1, bytes_max=10**9)] == [1]
+    assert [f.first_lsn for f in log.read(4, rows_max=99, bytes_max=6 * row_bytes)] == [4, 7]
+    assert [f.first_lsn for f in log.read(4, rows_max=99, bytes_max=1)] == [4]
+    assert log.read(13, **EVERYTHING) == []
+
+
+def test_an_answer_goes_over_segments(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    rows = fill_segment(log, make_rows) + fill_segment(log, make_rows) + append(log, make_rows)
+    assert log.segments == 3
+    assert [r for f in log.read(1, **EVERYTHING) for r in f.rows()] == rows
+    assert all_rows(log) == rows
+
+
+def test_reading_on_costs_what_is_new(sim: Any, make_rows: Any) -> None:
+    log, _ = open_log(sim, WalConfig(segment_bytes=1024 * 1024, size_bytes_max=16 * 1024 * 1024))
+    next_lsn = 1
+    for _ in range(200):
+        append(log, make_rows, 2, 500)
+        before = sim.bytes_read
+        (frame,) = log.read(next_lsn, **EVERYTHING)
+        next_lsn = frame.last_lsn + 1
+        assert sim.bytes_read - before < 2_000
+    before = sim.bytes_read
+    assert log.read(frame.first_lsn, **EVERYTHING) == [frame]  # asking again, as a retry does
+    assert log.read(next_lsn, **EVERYTHING) == []
+    assert sim.bytes_read - before < 2_000
+
+
+def test_a_place_in_the_middle_is_found_without_a_cursor(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    rows = fill_segment(log, make_rows) + append(log, make_rows, 1) + append(log, make_rows, 1)
+    for lsn in range(len(rows), 0, -1):
+        (frame,) = log.read(lsn, rows_max=1, bytes_max=1)
+        assert list(frame.rows()) == [rows[lsn - 1]]
+
+
+def test_rows_with_other_lsns_are_a_mistake_that_writes_nothing(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    calls = len(sim.calls)
+    for rows in (
+        make_rows(log.log_id, 2),
+        make_rows(log.log_id ^ 1, 1),
+        [*make_rows(log.log_id, 1, 1), *make_rows(log.log_id, 3, 1)],
+    ):
+        with pytest.raises(AssertionError):
+            log.append(rows, 1)
+    assert len(sim.calls) == calls
+    append(log, make_rows)
+
+
+def test_a_frame_larger_than_a_segment_is_a_mistake(sim: Any, small: WalConfig) -> None:
+    log, _ = open_log(sim, small)
+    fits = b"x" * (log.frame_bytes_max - 40 - 4 - 16 - 18) + row_suffix(log.log_id, 1)
+    with pytest.raises(AssertionError):
+        log.append([b"x" + fits], 1)
+    log.append([fits], 1)
+    assert next(log.read(1, **EVERYTHING)[0].rows()) == fits
+    assert log.segments == 1
+
+
+def test_a_frame_is_never_split_over_segments(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows, 1, 7000)
+    append(log, make_rows, 1, 7000)
+    assert log.segments == 2
+    assert sorted(p.name for p in sim.names if p.name.endswith(".wal")) == [
+        "00000000000000000001.wal",
+        "00000000000000000002.wal",
+    ]
+
+
+def test_an_append_is_one_write_and_one_flush(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    sim.calls.clear()
+    append(log, make_rows)
+    assert sim.calls == ["pwrite", "fdatasync"]
+
+
+def test_reading_while_another_thread_appends_gives_every_row_once(
+    tmp_path: Path, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(RealFileSystem(), attrs.evolve(small, size_bytes_max=64 * 1024 * 1024), folder=tmp_path)
+    written: list[bytes] = []
+    failed: list[BaseException] = []
+
+    def append_all() -> None:
+        try:
+            for number in range(300):
+                written.extend(append(log, make_rows, 1 + number % 4, 100 + 17 * (number % 50)))
+                if number % 7 == 0:
+                    log.prepare_spare()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=append_all)
+    thread.start()
+    read: list[bytes] = []
+    next_lsn = 1
+    while thread.is_alive() or next_lsn <= log.durable_lsn:
+        frames = log.read(next_lsn, rows_max=20, bytes_max=50_000)
+        assert not frames or frames[0].first_lsn == next_lsn
+        for frame in frames:
+            read.extend(frame.rows())
+            next_lsn = frame.last_lsn + 1
+        log.trim(next_lsn - 1, **ALL_TIME)
+    thread.join()
+    assert not failed
+    assert read == written
+    log.close()
+
+
+# --- rotating and trimming ----------------------------------------------------------------------------------
+
+
+def test_a_spare_spares_the_append_from_writing_a_segment(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows, 1, 7000)
+    assert log.prepare_spare()
+    calls = len(sim.calls)
+    assert log.prepare_spare()
+    assert len(sim.calls) == calls
+    append(log, make_rows, 1, 7000)
+    assert sim.calls[calls:].count("pwrite") == 2  # a header block, a frame
+    assert log.segments == 2
+
+
+def test_trimmed_segments_are_reused_and_their_old_frames_stay_dead(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    rows: list[bytes] = []
+    for _ in range(12):
+        rows += fill_segment(log, make_rows)
+        log.trim(log.durable_lsn, **ALL_TIME)
+        log, recovery = open_log(sim, small, log.durable_lsn)
+        assert (recovery.corruptions, recovery.torn_bytes, recovery.rows) == ((), 0, 0)
+    files = sorted(path.name for path in sim.names)
+    assert len([name for name in files if name.endswith(".wal")]) == 1
+    assert len([name for name in files if name.startswith("spare-")]) <= 2
+    assert sim.calls.count("create") < 20
+    assert [list(frame.rows()) for frame in log.frames_since(0)] == [[rows[-1]]]
+
+
+def test_only_segments_wholly_done_are_trimmed(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    for _ in range(3):
+        fill_segment(log, make_rows)
+    second = log.read(1, rows_max=1, bytes_max=1)[0].first_lsn  # warms the cursor on what will be removed
+    boundaries = sorted(int(p.name[:20]) for p in sim.names if p.name.endswith(".wal"))
+    assert second == 1
+    assert log.trim(boundaries[1] - 2, **ALL_TIME) == 0
+    assert log.trim(boundaries[1] - 1, **ALL_TIME) == 1
+    assert log.trim(boundaries[2], **ALL_TIME) == 1
+    assert log.read(boundaries[2], rows_max=1, bytes_max=1)[0].first_lsn == boundaries[2]
+    assert log.trim(log.durable_lsn, **ALL_TIME) == 1
+    assert log.segments == 1  # the last one stays
+    with pytest.raises(AssertionError, match="trimmed"):
+        log.read(1, **EVERYTHING)
+
+
+def test_recent_segments_stay_while_there_is_room(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    fill_segment(log, make_rows, at_us=1_000)
+    fill_segment(log, make_rows, at_us=2_000)
+    assert log.trim(log.durable_lsn, keep_since_us=1_000) == 0
+    assert log.trim(log.durable_lsn, keep_since_us=1_001) == 1
+    while log.bytes_used <= log.bytes_limit * small.refuse_at_share / 2:
+        assert log.trim(log.durable_lsn, keep_since_us=0) == 0
+        fill_segment(log, make_rows, at_us=3_000)
+    assert log.trim(log.durable_lsn, keep_since_us=0) > 0
+    spares = log.bytes_used - log.segments * small.segment_bytes
+    assert log.bytes_used - spares <= log.bytes_limit * small.refuse_at_share / 2
+
+
+def test_the_bytes_used_are_what_is_on_disk(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    for number in range(14):
+        fill_segment(log, make_rows)
+        if number % 3 == 0:
+            log.prepare_spare()
+        if number % 5 == 4:
+            log.trim(log.durable_lsn - 3, **ALL_TIME)
+        on_disk = sum(
+            len(i.volatile) for p, i in sim.names.items() if p.name.endswith(".wal") or "spare" in p.name
+        )
+        assert log.bytes_used == on_disk
+    log, _ = open_log(sim, small)
+    assert log.bytes_used == on_disk
+
+
+def test_nearly_full_comes_at_the_share_and_goes_with_trimming(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    while not log.nearly_full:
+        assert log.bytes_used < 0.8 * log.bytes_limit
+        fill_segment(log, make_rows)
+    assert log.bytes_used >= 0.8 * log.bytes_limit
+    append(log, make_rows)  # what was taken already is still written
+    log.trim(log.durable_lsn, keep_since_us=0)
+    assert not log.nearly_full
+
+
+def test_frames_since_begin_where_they_were_committed(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    for at_us in range(1, 30):
+        append(log, make_rows, 1, 3000, at_us)
+    log, _ = open_log(sim, small, checkpoint=log.durable_lsn)  # all of it is behind the checkpoint
+    for since in (0, 1, 12, 29, 30):
+        assert [f.commit_time_us for f in log.frames_since(since)] == list(range(max(1, since), 30))
+
+
+def test_sizes_that_do_not_fit_each_other_are_a_config_error(sim: Any, small: WalConfig) -> None:
+    with pytest.raises(ConfigError, match=r"wal\.segment_bytes"):
+        open_log(sim, attrs.evolve(small, segment_bytes=4096))
+    with pytest.raises(ConfigError, match=r"wal\.size_bytes_max"):
+        open_log(sim, attrs.evolve(small, size_bytes_max=4 * 16384))
+
+
+# --- failing ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+def test_a_failed_append_is_fatal_for_ever_and_never_flushed_again(
+    sim: Any, small: WalConfig, make_rows: Any, call: str, code: int
+) -> None:
+    log, _ = open_log(sim, small)
+    rows = append(log, make_rows)
+    sim.fail_on(call, OSError(code, "injected"))
+    with pytest.raises(Fatal, match="injected"):
+        log.append(make_rows(log.log_id, 4), 1)
+    sim.heal()
+    calls = len(sim.calls)
+    with pytest.raises(Fatal, match="injected"):
+        log.append(make_rows(log.log_id, 4), 1)
+    assert len(sim.calls) == calls
+    assert log.durable_lsn == 3
+    assert all_rows(log) == rows  # and nobody is shown what is not durable
+    with pytest.raises(Fatal, match="injected"):
+        log.close() or log.append(make_rows(log.log_id, 4), 1)
+
+
+def test_a_short_write_is_fatal(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    sim.short_writes = True
+    with pytest.raises(Fatal, match="short write"):
+        log.append(make_rows(log.log_id, 1), 1)
+    sim.short_writes = False
+    with pytest.raises(Fatal, match="short write"):
+        log.append(make_rows(log.log_id, 1), 1)
+
+
+def test_an_append_that_anything_interrupts_is_the_last(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    sim.fail_on("fdatasync", MemoryError())
+    with pytest.raises(MemoryError):
+        log.append(make_rows(log.log_id, 1), 1)
+    sim.heal()
+    with pytest.raises(Fatal):
+        log.append(make_rows(log.log_id, 1), 1)
+
+
+@pytest.mark.parametrize("call", ["create", "pwrite", "fdatasync", "rename", "fsync_dir"])
+def test_a_failed_rotation_is_fatal(sim: Any, small: WalConfig, make_rows: Any, call: str) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows, 1, 7000)
+    sim.fail_on(call, OSError(errno.EIO, "injected"))
+    with pytest.raises(Fatal, match="injected"):
+        log.append(make_rows(log.log_id, 2, 1, 7000), 1)
+    sim.heal()
+    with pytest.raises(Fatal, match="injected"):
+        log.append(make_rows(log.log_id, 2, 1, 7000), 1)
+
+
+def test_no_room_for_a_spare_refuses_events_in_time_and_loses_none(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    sim.fail_on("create", OSError(errno.ENOSPC, "disk full"))
+    assert log.prepare_spare() is False
+    assert "disk full" in log.spare_error
+    assert not log.nearly_full  # the last segment has room
+    append(log, make_rows, 1, 9500)
+    assert log.nearly_full
+    append(log, make_rows, 1, 100)
+    sim.heal()
+    assert log.prepare_spare() is True
+    assert not log.nearly_full
+    assert log.spare_error == ""
+
+
+def test_a_spare_that_failed_half_way_leaves_no_file(sim: Any, small: WalConfig) -> None:
+    log, _ = open_log(sim, small)
+    names = set(sim.names)
+    for call in ("pwrite", "fdatasync", "rename"):
+        sim.fail_on(call, OSError(errno.ENOSPC, "disk full"))
+        assert log.prepare_spare() is False
+        assert set(sim.names) == names
+    assert log.bytes_used == small.segment_bytes
+
+
+def test_a_durable_frame_that_reads_back_wrong_is_fatal_and_counted_at_the_next_start(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    rows = append(log, make_rows) + append(log, make_rows)
+    (path,) = (p for p in sim.names if p.name.endswith(".wal"))
+    offset = sim.names[path].volatile.index(b"row 5|")
+    sim.change(path, offset, b"R")
+    with pytest.raises(Fatal, match="checksum"):
+        log.read(1, **EVERYTHING)
+    sim.restart()
+    log, recovery = open_log(sim, small)
+    (found,) = recovery.corruptions  # though it is the last frame, it does not pass for a torn one
+    assert (found.first_lsn, found.last_lsn, found.lost_rows, recovery.torn_bytes) == (4, 6, 3, 0)
+    assert log.next_lsn == 7
+    rows = [*rows[:3], *append(log, make_rows)]
+    assert all_rows(log) == rows
+
+
+@pytest.mark.parametrize("call", ["rename", "fsync_dir"])
+def test_a_failed_trim_is_fatal(sim: Any, small: WalConfig, make_rows: Any, call: str) -> None:
+    log, _ = open_log(sim, small)
+    fill_segment(log, make_rows)
+    sim.fail_on(call, OSError(errno.EIO, "injected"))
+    with pytest.raises(Fatal, match="injected"):
+        log.trim(log.durable_lsn, **ALL_TIME)
+
+
+def test_a_log_that_cannot_be_read_back_is_fatal(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows)
+    sim.fail_on("pread", OSError(errno.EIO, "injected"))
+    with pytest.raises(Fatal, match="injected"):
+        log.read(1, **EVERYTHING)
+    with pytest.raises(Fatal, match="injected"):
+        open_log(sim, small)
+
+
+def test_an_lsn_inside_a_frame_is_fatal_not_a_part_of_it(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows)
+    with pytest.raises(Fatal, match="inside the frame"):
+        log.read(2, **EVERYTHING)
+
+
+def test_a_closed_log_takes_nothing_and_gives_its_descriptors_back(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    rows = append(log, make_rows)
+    all_rows(log)
+    log.close()
+    assert not sim.fds
+    with pytest.raises(Fatal, match="closed"):
+        log.append(make_rows(log.log_id, 4), 1)
+    log, recovery = open_log(sim, small)
+    assert (recovery.rows, recovery.frames, recovery.log_is_new) == (3, 1, False)
+    assert all_rows(log) == rows
+
+
+def test_a_log_on_a_real_disk_is_readable_by_its_owner_only(
+    tmp_path: Path, small: WalConfig, make_rows: Any
+) -> None:
+    folder = tmp_path / "data" / "wal"
+    log, _ = open_log(RealFileSystem(), small, folder=folder)
+    rows = fill_segment(log, make_rows)
+    log.prepare_spare()
+    log.close()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {p.stat().st_mode & 0o777 for p in folder.iterdir()} == {0o600}
+    log, _ = open_log(RealFileSystem(), small, folder=folder)
+    assert all_rows(log) == rows
+    log.close()
