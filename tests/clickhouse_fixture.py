@@ -1,4 +1,5 @@
-"""The real embedded engine for tests: one directory for the whole run (a process can hold one), one database a test.
+"""The real embedded engine for tests: one directory for the whole run (a process can hold one), one database
+a test.
 
 Wire it into conftest.py: `pytest_plugins = ["tests.clickhouse_fixture"]`. Never fork while it is open.
 """
@@ -40,10 +41,11 @@ def a_row(**changed: Any) -> Row:
 
 @attrs.define
 class Engine:
-    """A migrated database of its own in the shared engine, and handles on it that are closed with the test."""
+    """A migrated database of its own in the shared engine; its handles are closed with the test."""
 
     data_dir: Path
     config: ClickHouseConfig
+    readers: list[Client] = attrs.field(factory=list)
     _clients: list[Client] = attrs.field(factory=list)
     _writer: Client | None = None
     _lsn: int = 0

@@ -22,16 +22,29 @@ from pathlib import Path
 from statnive.clickhouse.client import connect
 from statnive.config import ClickHouseConfig
 try:
-    connect(ClickHouseConfig(), Path(sys.argv[1]), purpose="reader")
+    print(connect(ClickHouseConfig(), Path(sys.argv[1]), purpose="admin"))
 except Exception as error:
     print(type(error).__name__, error)
 """
 
 
 def test_a_directory_that_another_process_holds_is_busy_and_says_so(engine_dir):
-    found = subprocess.run([sys.executable, "-c", OPEN, engine_dir], capture_output=True, text=True, timeout=60)
+    found = subprocess.run(
+        [sys.executable, "-c", OPEN, engine_dir], capture_output=True, text=True, timeout=60
+    )
     assert found.stdout.startswith("Busy "), found.stderr
     assert "is in use by another process" in found.stdout
+
+
+def test_what_a_killed_process_spilled_is_purged_at_the_next_start_only(engine, engine_dir, tmp_path):
+    for data_dir in (tmp_path, engine_dir):
+        (data_dir / "clickhouse" / "tmp").mkdir(parents=True, exist_ok=True)
+        (data_dir / "clickhouse" / "tmp" / "spilled").write_text("visitors")
+    found = subprocess.run([sys.executable, "-c", OPEN, tmp_path], capture_output=True, text=True, timeout=60)
+    assert found.stdout.startswith("<EmbeddedClient admin"), found.stderr
+    assert not (tmp_path / "clickhouse" / "tmp" / "spilled").exists()
+    engine.connect("reader")
+    assert (engine_dir / "clickhouse" / "tmp" / "spilled").exists()
 
 
 def test_a_second_directory_in_the_same_process_is_busy_and_says_so(engine_dir, tmp_path):
@@ -97,7 +110,7 @@ def test_a_reader_s_statement_that_takes_too_long_is_stopped(engine):
     reader = connect(attrs.evolve(engine.config, query_deadline_s=0.5), engine.data_dir, purpose="reader")
     with pytest.raises(LimitExceeded, match="159"):
         reader.operator_query(
-            "SELECT count() AS n FROM numbers(100000) AS a, numbers(100000) AS b WHERE a.number * b.number = 1"
+            "SELECT count() AS n FROM numbers(99999) AS a, numbers(99999) AS b WHERE a.number * b.number = 1"
         )
     reader.close()
 
@@ -111,7 +124,9 @@ def test_a_reader_reads_while_the_writer_writes(engine):
     assert engine.scalars("SELECT count() AS n FROM {database}.events_raw") == {"n": 2}
 
 
-def test_closing_twice_does_nothing(engine):
+def test_closing_is_for_good_and_twice_does_nothing(engine):
     client = engine.connect("admin")
     client.close()
     client.close()
+    with pytest.raises(AssertionError, match="was closed"):
+        client.operator_query("SELECT 1")

@@ -76,8 +76,9 @@ def test_our_own_errors_stay_what_they_are():
 
 
 def test_a_description_is_one_short_line_without_versions_urls_and_control_characters():
-    text = "Received ClickHouse exception, code: 6, server response: Code: 6. DB::Exception: Code: 6. DB::Exception: "
-    text += "bad\nthing\x1b[31m (at row 3). (CANNOT_PARSE_TEXT) (version 26.9.2.1 (official build)) (for url http://h:1)"
+    text = "Received ClickHouse exception, code: 6, server response: Code: 6. DB::Exception: "
+    text += "Code: 6. DB::Exception: bad\nthing\x1b[31m (at row 3). (CANNOT_PARSE_TEXT) "
+    text += "(version 26.9.2.1 (official build)) (for url http://h:1)"
     assert describe(DatabaseError(text)) == "bad thing [31m (at row 3). (CANNOT_PARSE_TEXT)"
     assert len(describe(DatabaseError("x" * 1_000))) == 300
     assert describe(DatabaseError()) == "DatabaseError"

@@ -20,7 +20,8 @@ def many(engine, count=200):
     """Rows of many visitors and pages in two months, some bots, some engagement."""
     return [
         engine.row(
-            visitor=number.to_bytes(16, "big"), pathname=f"/{number % 7}", previous_pathname="/0" if number % 3 else "",
+            visitor=number.to_bytes(16, "big"), pathname=f"/{number % 7}",
+            previous_pathname="/0" if number % 3 else "",
             is_bot=int(number % 10 == 9), pageviews=int(number % 5 != 0), day=OCTOBER + number % 2,
         )
         for number in range(count)
@@ -115,7 +116,9 @@ def test_a_missing_column_is_a_matter_of_the_schema_not_of_the_rows(engine):
 
 
 def test_a_column_more_does_no_harm(engine):
-    engine.connect("admin").command(f"ALTER TABLE {engine.config.database}.events_raw ADD COLUMN x UInt8 FIRST")
+    engine.connect("admin").command(
+        f"ALTER TABLE {engine.config.database}.events_raw ADD COLUMN x UInt8 FIRST"
+    )
     engine.insert(engine.row(pathname="/p"))
     assert engine.scalars("SELECT pathname, x FROM {database}.events_raw") == {"pathname": "/p", "x": 0}
 
@@ -126,7 +129,8 @@ def test_full_tables_are_a_reason_to_wait_not_to_set_rows_aside(engine):
     database = engine.config.database
     engine.connect("admin").command(f"SYSTEM STOP MERGES {database}.daily_pages")
     engine.connect("admin").command(
-        f"ALTER TABLE {database}.daily_pages MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 1"
+        f"ALTER TABLE {database}.daily_pages "
+        "MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 1"
     )
     with pytest.raises(Retryable, match="252") as caught:
         engine.insert(engine.row())
@@ -186,7 +190,8 @@ def test_who_objects_is_in_the_totals_and_in_no_visitor_state(engine):
     engine.insert(engine.row(visitor=NO_VISITOR), engine.row(visitor=NO_VISITOR), engine.row())
     for rollup in ROLLUPS:
         assert engine.scalars(
-            f"SELECT uniqCombined64Merge(visitors) AS v, sum(pageviews) AS p, sum(events) AS e FROM {{database}}.{rollup}"
+            "SELECT uniqCombined64Merge(visitors) AS v, sum(pageviews) AS p, sum(events) AS e "
+            f"FROM {{database}}.{rollup}"
         ) == {"v": 1, "p": 3, "e": 3}
     types = engine.writer.operator_query(
         "SELECT DISTINCT type FROM system.columns WHERE database = {d:String} AND name = 'visitors'",
@@ -207,6 +212,6 @@ def test_counters_are_added_up_by_a_merge(engine):
 
 def totals(engine, rollup):
     return engine.scalars(
-        "SELECT sum(events) AS e, sum(pageviews) AS p, sum(visits) AS v, sum(bounces) AS b, sum(duration_s) AS d, "
-        f"uniqCombined64Merge(visitors) AS u FROM {{database}}.{rollup}"
+        "SELECT sum(events) AS e, sum(pageviews) AS p, sum(visits) AS v, sum(bounces) AS b, "
+        f"sum(duration_s) AS d, uniqCombined64Merge(visitors) AS u FROM {{database}}.{rollup}"
     )

@@ -31,7 +31,8 @@ def test_migrations_run_in_order_and_only_once(empty_engine):
 
 def test_raw_has_exactly_the_columns_of_a_row_and_none_is_nullable(engine):
     columns = engine.writer.operator_query(
-        "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = 'events_raw' ORDER BY position",
+        "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = 'events_raw' "
+        "ORDER BY position",
         {"d": engine.config.database},
     )
     assert tuple(column["name"] for column in columns) == ROW_COLUMNS
@@ -148,7 +149,9 @@ def test_the_cluster_gets_replicated_tables_behind_distributed_ones_of_the_same_
 
 
 def test_statements_without_a_cluster_are_those_that_the_engine_runs(empty_engine):
-    """The non-replicated rendering is the replicated one but for engines, names and settings: same columns, same SELECT."""
+    """The non-replicated rendering is the replicated one but for engines, names and settings: same columns,
+    same SELECT.
+    """
     single = render(SQL_DIR, "d", "", fsync=False)
     cluster = render(SQL_DIR, "d", "main", fsync=False)
     for one, many in zip(single, cluster, strict=True):

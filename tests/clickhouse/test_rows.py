@@ -32,16 +32,21 @@ def test_a_row_decodes_to_itself_with_and_without_its_suffix(row, log_id, lsn):
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(ROWS, min_size=1, max_size=20), log_id=st.integers(0, U64), first=st.integers(0, U64 - 20))
+@given(
+    rows=st.lists(ROWS, min_size=1, max_size=20), log_id=st.integers(0, U64), first=st.integers(0, U64 - 20)
+)
 def test_the_engine_stores_what_was_encoded(engine, rows, log_id, first):
-    # One month, so that one block is not refused for its many partitions; its days are tested at both ends below.
+    # One month, so that one block is not refused for its many partitions; its days are tested at both ends
+    # below.
     rows = [row._replace(day=20_000) for row in rows]
     table, encoder = f"{engine.config.database}.events_raw", RowEncoder()
     payload = b"".join(encoder.encode(row) + suffix(log_id, lsn) for lsn, row in enumerate(rows, first))
     engine.writer.command(f"TRUNCATE TABLE {table}")
     engine.writer.insert_block(payload, rows=len(rows), token=f"{log_id}:{first}:{hash(payload)}")
     stored = engine.writer.operator_query(f"SELECT {columns_as_numbers()} FROM {table} ORDER BY lsn")
-    assert [tuple(row.values()) for row in stored] == [(*row, log_id, lsn) for lsn, row in enumerate(rows, first)]
+    assert [tuple(row.values()) for row in stored] == [
+        (*row, log_id, lsn) for lsn, row in enumerate(rows, first)
+    ]
 
 
 def columns_as_numbers() -> str:
@@ -58,8 +63,8 @@ def test_the_first_and_the_last_day_of_a_date_are_stored(engine, day):
 
 WRONG = [
     ("site_id", -1), ("site_id", U32 + 1), ("ts", U32 + 1), ("visitor", b"short"), ("visitor", b"x" * 17),
-    ("visit_id", U64 + 1), ("day", U16 + 1), ("hour", -1), ("is_bot", 2), ("pageviews", U8 + 1), ("visit_start", -1),
-    ("bounce_delta", 128), ("bounce_delta", -129), ("duration_delta", -1), ("engaged_ms", U32 + 1),
+    ("visit_id", U64 + 1), ("day", U16 + 1), ("hour", -1), ("is_bot", 2), ("pageviews", U8 + 1),
+    ("visit_start", -1), ("bounce_delta", 128), ("bounce_delta", -129), ("duration_delta", -1), ("engaged_ms", U32 + 1),
     ("scroll_depth", 256), ("city_id", U32 + 1), ("revenue", 2**63), ("goals", [U32 + 1]),
 ]  # fmt: skip
 

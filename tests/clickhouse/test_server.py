@@ -1,4 +1,4 @@
-"""The HTTP client against a small ClickHouse over HTTP: the real driver, the real engine, faults on demand."""
+"""The HTTP client against a small ClickHouse over HTTP: real driver, real engine, faults on demand."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ from statnive.query.where import Scope, Table, TimeColumn, where
 
 PASSWORD = "s3cret%2Fword"
 NOT_SETTINGS = {
-    "query", "query_id", "database", "default_format", "wait_end_of_query", "compress", "enable_http_compression",
+    "query", "query_id", "database", "default_format", "wait_end_of_query", "compress",
+    "enable_http_compression",
     "client_protocol_version", "readonly", "send_progress_in_http_headers",
     "cancel_http_readonly_queries_on_client_close", "http_headers_progress_interval_ms",
 }  # fmt: skip
 
 
 class Server(ThreadingHTTPServer):
-    """ClickHouse's HTTP interface on the shared engine, far enough for the driver. `faults` are used up in order."""
+    """ClickHouse's HTTP interface on the shared engine, far enough for the driver. `faults` are used up in
+    order.
+    """
 
     daemon_threads = True
 
@@ -53,7 +56,9 @@ class Server(ThreadingHTTPServer):
         return [params for sql, params, _ in self.requests if sql.startswith("INSERT")]
 
     def run(self, sql: bytes, payload: bytes, params: dict[str, str]) -> bytes:
-        bound = {key.removeprefix("param_"): value for key, value in params.items() if key.startswith("param_")}
+        bound = {
+            key.removeprefix("param_"): value for key, value in params.items() if key.startswith("param_")
+        }
         settings = {k: v for k, v in params.items() if k not in NOT_SETTINGS and not k.startswith("param_")}
         clause = ", ".join(f"{key} = '{value}'" for key, value in settings.items())
         with self.lock:
@@ -91,7 +96,9 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "proxy 503":
             return self.answer(503, b"no upstream")
         if fault.isdecimal():
-            return self.answer(500, f"Code: {fault}. DB::Exception: told to fail. (TOLD)".encode(), code=fault)
+            return self.answer(
+                500, f"Code: {fault}. DB::Exception: told to fail. (TOLD)".encode(), code=fault
+            )
         try:
             answer = self.server.run(sql, payload, params)
         except Exception as error:
@@ -105,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.answer(200, answer)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def reset(self):
         self.close_connection = True
@@ -169,7 +176,11 @@ def test_the_driver_sends_an_insert_again_when_the_connection_closes_and_the_tok
     insert(engine, client, token="first")
     server.faults = ["reset after"]
     insert(engine, client, token="second")
-    assert [params["insert_deduplication_token"] for params in server.inserts] == ["first", "second", "second"]
+    assert [params["insert_deduplication_token"] for params in server.inserts] == [
+        "first",
+        "second",
+        "second",
+    ]
     assert count_block(engine.writer, 7, 1, 3) == {202611: 6}
     assert drift(engine.writer) == []
 

@@ -1,8 +1,10 @@
-"""No read goes around statnive.query.where: a walk over the code, and proof that the walk finds what it should.
+"""No read goes around statnive.query.where: a walk over the code, and proof that the walk finds what it
+should.
 
-Refused: (1) SQL that reads a product table, anywhere but in query/where.py; verify.py and migrate.py, the operator's
-checks over all sites, are the named exceptions; (2) in query/, any SELECT or FROM of its own; (3) `operator_query`
-anywhere but in those exceptions; (4) making a Statement or a Where by hand.
+Refused: (1) SQL that reads a product table, anywhere but in query/where.py; verify.py and migrate.py, the
+         operator's
+checks over all sites, are the named exceptions; (2) in query/, any SELECT or FROM of its own; (3)
+`operator_query` anywhere but in those exceptions; (4) making a Statement or a Where by hand.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def _called(node: ast.AST) -> str:
 
 
 def _strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every string of the code but docstrings, with f-strings, `+` and `%` put together; a hole reads as ` ? `."""
+    """Every string of the code but docstrings, with f-strings, `+` and `%` put together; a hole reads as ` ?
+    `.
+    """
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -136,7 +140,9 @@ def test_a_planted_read_is_found(kind, path):
     assert findings(path, PLANTED[kind]), f"{kind} was not found in {path}"
 
 
-@pytest.mark.parametrize("source", ['q = "SELECT 1 FROM system.tables"', 'q = f"SELECT {a}"', 'q = "1 FROM x "'])
+@pytest.mark.parametrize(
+    "source", ['q = "SELECT 1 FROM system.tables"', 'q = f"SELECT {a}"', 'q = "1 FROM x "']
+)
 def test_any_sql_of_its_own_is_found_in_query(source):
     assert findings("query/drilldown.py", source)
 
@@ -148,7 +154,7 @@ def test_any_sql_of_its_own_is_found_in_query(source):
         'def f():\n    "Reads FROM daily_pages."\n',
         'raise ValueError("select a site from the list")',
         'TABLE = "events_raw"',
-        'client.command(f"INSERT INTO {RAW_TABLE} (a) FROM INFILE \'x\'")',
+        "client.command(f\"INSERT INTO {RAW_TABLE} (a) FROM INFILE 'x'\")",
         "rows = reader.query(where(scope).select(columns, Table.DAILY_PAGES))",
     ],
 )

@@ -42,7 +42,9 @@ def test_a_scope_without_a_real_span_is_a_programmers_error(column, start, end):
 
 def test_a_statement_holds_its_scope_and_what_was_bound():
     statement = where(DAY).select("count() AS n", Table.DAILY_PAGES, "LIMIT {limit:UInt32}", limit=3)
-    assert statement.sql.startswith("SELECT count() AS n FROM daily_pages WHERE site_id = {site_id:UInt32} AND ")
+    assert statement.sql.startswith(
+        "SELECT count() AS n FROM daily_pages WHERE site_id = {site_id:UInt32} AND "
+    )
     assert statement.sql.endswith(" LIMIT {limit:UInt32}")
     assert statement.parameters["limit"] == 3
     assert statement.outer("sum(n)").sql == f"SELECT sum(n) FROM ({statement.sql})"
@@ -73,13 +75,14 @@ def test_a_placeholder_without_its_value_is_a_programmers_error(bound):
 
 
 def test_only_product_tables_can_be_read():
-    with pytest.raises(ValueError, match="system.tables"):
+    with pytest.raises(ValueError, match=r"system\.tables"):
         where(DAY).select("1", "system.tables")  # type: ignore[arg-type]
 
 
 def test_every_product_table_has_the_columns_of_the_scopes(engine):
     columns = engine.writer.operator_query(
-        "SELECT table, groupArray(name) AS names FROM system.columns WHERE database = {d:String} GROUP BY table",
+        "SELECT table, groupArray(name) AS names FROM system.columns WHERE database = {d:String} "
+        "GROUP BY table",
         {"d": engine.config.database},
     )
     by_table = {row["table"]: set(row["names"]) for row in columns}
@@ -92,18 +95,20 @@ def test_every_product_table_has_the_columns_of_the_scopes(engine):
 def granules_read(engine, statement, more=""):
     """(read, all) granules of events_raw, as the engine plans it."""
     plan = engine.writer.operator_query(f"EXPLAIN indexes = 1 {statement.sql} {more}", statement.parameters)
-    return [re.search(r"Granules: (\d+)/(\d+)", row["explain"]) for row in plan if "/" in row["explain"]][-1].groups()
+    return [re.search(r"Granules: (\d+)/(\d+)", row["explain"]) for row in plan if "/" in row["explain"]][
+        -1
+    ].groups()
 
 
 def test_the_sort_key_skips_other_sites_and_makes_a_range_of_visitors_a_sample(engine):
     engine.connect("admin").command(
         f"INSERT INTO {engine.config.database}.events_raw (site_id, day, visitor) "
-        "SELECT 4 + number % 3, '2026-11-01', MD5(toString(number)) FROM numbers(400000)"
+        "SELECT 4 + number % 3, '2026-11-01', MD5(toString(number)) FROM numbers(200000)"
     )
     engine.connect("admin").command(f"OPTIMIZE TABLE {engine.config.database}.events_raw FINAL")
     statement = where(DAY).select("sum(pageviews) AS n", Table.EVENTS_RAW)
     read, total = map(int, granules_read(engine, statement))
-    assert total >= 48
+    assert total >= 24
     assert read <= total / 3 + 2
     sampled, _ = map(int, granules_read(engine, statement, "AND visitor < toFixedString(unhex('40'), 16)"))
     assert sampled <= read / 4 + 2

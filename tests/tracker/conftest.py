@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, Request, sync_playwright
 
 TRACKER = Path(__file__).resolve().parents[2] / "tracker"
-WAIT_S = 5.0
+WAIT_S = 20.0
 CHROMIUM_ARGS = [
     "--headless",
     "--no-sandbox",

@@ -127,8 +127,8 @@ def test_leaving_a_counted_page_adds_nothing(visit) -> None:
 
 def test_return_from_the_back_forward_cache_counts(visit) -> None:
     visit.go("/a")
-    visit.run("window.kept = 1")
     visit.go("/b")
+    visit.site.wait_for_events(2)
     visit.run("setTimeout(() => history.back())")
     visit.site.wait_for_events(3)
     assert visit.site.paths() == ["/a", "/b", "/a"]
@@ -164,15 +164,13 @@ def test_custom_event_carries_its_properties(visit) -> None:
 @pytest.mark.parametrize("beacon", ["undefined", "() => false"], ids=["no sendBeacon", "sendBeacon refuses"])
 def test_fetch_sends_what_send_beacon_can_not(visit, beacon: str) -> None:
     visit.page.add_init_script(f"Object.defineProperty(navigator, 'sendBeacon', {{value: {beacon}}})")
-    visit.site.page(
-        "/left",
-        f'<script src="{visit.site.collector}/tracker.js"></script><script>location = "/next"</script>',
-    )
+    last_words = "<script>addEventListener('pagehide', () => statnive('Bye'))</script>"
+    visit.site.page("/left", visit.site.snippet + last_words)
     visit.site.page("/next", "no snippet here")
-    visit.page.goto(visit.site.origin + "/left", wait_until="commit")
-    visit.page.wait_for_url("**/next")
-    visit.site.wait_for_events(1)  # keepalive: it outlives the page
-    assert visit.site.paths() == ["/left"]
+    visit.go("/left")
+    visit.go("/next")
+    visit.site.wait_for_events(2)
+    assert (visit.site.paths(), visit.site.paths("Bye")) == (["/left"], ["/left"])
     assert visit.site.headers[0]["content-type"].startswith("text/plain")
     assert ("OPTIONS", "/api/event") not in visit.site.requests
 

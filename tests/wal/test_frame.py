@@ -24,6 +24,7 @@ ROWS = st.lists(st.binary(min_size=1, max_size=400), min_size=1, max_size=40)
 U64 = st.integers(0, 2**64 - 1)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(ROWS, st.integers(1, LSN_MAX - 100), U64, st.integers(0, 2**16 - 1), U64, st.binary(max_size=50))
 def test_a_frame_decodes_to_what_was_encoded(
     rows: list[bytes], first_lsn: int, time_us: int, schema: int, log_id: int, before: bytes
@@ -53,13 +54,14 @@ def test_a_frame_cut_anywhere_is_short() -> None:
         assert decode_frame(data[:size]) is FrameFault.SHORT
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.booleans())
 def test_no_bytes_make_decoding_raise(data: bytes, with_magic: bool) -> None:
     assert isinstance(decode_frame(MAGIC + b"\x01\0" + data if with_magic else data), FrameFault)
 
 
 @given(st.integers(0, HEADER_BYTES - 1), st.binary(min_size=1, max_size=8))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_header_with_other_bytes_is_refused_or_unchanged(position: int, replacement: bytes) -> None:
     data = bytes(encode_frame([b"a row", b"b row"], 3, 5, 1, 2**60))
     changed = data[:position] + replacement + data[position + len(replacement) :]

@@ -216,8 +216,9 @@ def test_trimmed_segments_are_reused_and_their_old_frames_stay_dead(
 ) -> None:
     log, _ = open_log(sim, small)
     rows: list[bytes] = []
-    for _ in range(12):
+    for number in range(12):
         rows += fill_segment(log, make_rows)
+        rows += append(log, make_rows, 1, 50 + number)
         log.trim(log.durable_lsn, **ALL_TIME)
         log, recovery = open_log(sim, small, log.durable_lsn)
         assert (recovery.corruptions, recovery.torn_bytes, recovery.rows) == ((), 0, 0)
@@ -225,7 +226,7 @@ def test_trimmed_segments_are_reused_and_their_old_frames_stay_dead(
     assert len([name for name in files if name.endswith(".wal")]) == 1
     assert len([name for name in files if name.startswith("spare-")]) <= 2
     assert sim.calls.count("create") < 20
-    assert [list(frame.rows()) for frame in log.frames_since(0)] == [[rows[-1]]]
+    assert [list(frame.rows()) for frame in log.frames_since(0)] == [[row] for row in rows[-2:]]
 
 
 def test_only_segments_wholly_done_are_trimmed(sim: Any, small: WalConfig, make_rows: Any) -> None:
@@ -237,6 +238,7 @@ def test_only_segments_wholly_done_are_trimmed(sim: Any, small: WalConfig, make_
     assert second == 1
     assert log.trim(boundaries[1] - 2, **ALL_TIME) == 0
     assert log.trim(boundaries[1] - 1, **ALL_TIME) == 1
+    assert len(sim.fds) == 1  # the reader let go of it
     assert log.trim(boundaries[2], **ALL_TIME) == 1
     assert log.read(boundaries[2], rows_max=1, bytes_max=1)[0].first_lsn == boundaries[2]
     assert log.trim(log.durable_lsn, **ALL_TIME) == 1
@@ -404,6 +406,17 @@ def test_a_durable_frame_that_reads_back_wrong_is_fatal_and_counted_at_the_next_
     assert log.next_lsn == 7
     rows = [*rows[:3], *append(log, make_rows)]
     assert all_rows(log) == rows
+
+
+def test_a_right_frame_in_the_wrong_place_is_not_read(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows)
+    (path,) = (p for p in sim.names if p.name.endswith(".wal"))
+    first = bytes(sim.names[path].volatile[4096 : 4096 + 182])
+    append(log, make_rows)
+    sim.change(path, 4096 + len(first), first)  # a write that the disk misdirected
+    with pytest.raises(Fatal, match="LSN 1 in place of 4"):
+        log.read(1, **EVERYTHING)
 
 
 @pytest.mark.parametrize("call", ["rename", "fsync_dir"])

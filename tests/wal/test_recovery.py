@@ -645,6 +645,47 @@ def test_an_error_at_any_call_keeps_what_was_acknowledged_exactly_once(
         check_after(disk, small, make_rows, acknowledged)
 
 
+def test_a_segment_whose_name_was_only_in_memory_is_kept_once_rows_are_in_it(
+    sim: Any, small: WalConfig, make_rows: Any, crash_error: BaseException
+) -> None:
+    for seed in range(10):
+        disk = sim.copy()
+        log, _ = open_log(disk, small)
+        rows = append(log, make_rows, 1, 7000)
+        log.prepare_spare()
+        disk.fail_on("fsync_dir", crash_error)
+        with pytest.raises(type(crash_error)):
+            log.append(make_rows(log.log_id, 2, 1, 7000), 1)
+        disk.restart()  # the process was killed, the machine goes on
+        log, _ = open_log(disk, small)
+        assert log.segments == 2
+        rows += append(log, make_rows, 1)
+        disk.crash(random.Random(seed))
+        log, _ = open_log(disk, small)
+        assert all_rows(log) == rows
+
+
+def test_a_recycled_segment_without_a_frame_is_clean(
+    sim: Any, small: WalConfig, make_rows: Any, crash_error: BaseException
+) -> None:
+    log, _ = open_log(sim, small)
+    for _ in range(40):
+        append(log, make_rows, 1, 100)
+    fill_segment(log, make_rows)
+    checkpoint = log.durable_lsn
+    append(log, make_rows, 1, 3000)
+    log.trim(checkpoint - 1, **ALL_TIME)
+    sim.calls.clear()
+    sim.fault = lambda number, name: crash_error if sim.calls[-2:-1] == ["fsync_dir"] else None
+    with pytest.raises(type(crash_error)):  # right after the new segment got its name
+        log.append(make_rows(log.log_id, log.next_lsn, 1, 11_000), 1)
+    sim.restart()
+    log, recovery = open_log(sim, small, checkpoint)
+    assert (recovery.torn_bytes, recovery.corruptions, recovery.rows) == (0, (), 1)
+    assert log.segments == 2
+    assert any(sim.names[segments_of(sim)[-1]].volatile[8192:])  # old frames are in it
+
+
 def test_a_crash_while_recovering_changes_nothing(
     sim: Any, small: WalConfig, make_rows: Any, crash_error: BaseException
 ) -> None:

@@ -22,7 +22,7 @@ def frame(first_lsn: int, count: int = 2, log_id: int = LOG, row: bytes = b"some
 
 
 def segment_of(*parts: bytes, size: int = 16384) -> bytes:
-    return b"".join((seg.encode_header(LOG, 1)[: seg.SEGMENT_HEADER_BYTES], *parts)).ljust(size, b"\0")
+    return b"".join((seg.encode_header(LOG, 1), *parts)).ljust(size, b"\0")
 
 
 def walked(buffer: bytes, first_lsn: int = 1, limit: int = FAR) -> list[tuple[int, int]]:
@@ -51,7 +51,7 @@ def test_a_name_sorts_as_its_lsn_and_nothing_else_is_one() -> None:
 
 
 def test_a_header_block_with_any_bit_flipped_is_refused() -> None:
-    block = seg.encode_header(LOG, 5)[: seg.SEGMENT_HEADER_BYTES]
+    block = seg.encode_header(LOG, 5)
     assert seg.decode_header(block) == (1, LOG, 5)
     for position in range(42):
         damaged = bytearray(block)

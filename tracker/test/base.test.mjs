@@ -22,6 +22,7 @@ test("a refused beacon goes by fetch, once", async () => {
   for (const sendBeacon of [undefined, () => false]) {
     const browser = await new Browser(undefined, { navigator: { sendBeacon } }).load();
     assert.deepEqual(browser.sent.map(({ via }) => via), ["fetch"]);
+    assert.deepEqual(browser.fetches, [{ method: "POST", keepalive: true, mode: "no-cors" }]);
   }
 });
 

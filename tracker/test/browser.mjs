@@ -14,6 +14,7 @@ export async function scriptOf(combination) {
 export class Browser {
   constructor(url = "https://example.com/", { data = {}, window = {}, navigator = {} } = {}) {
     this.sent = []; // {via, url, body} in order
+    this.fetches = []; // the options of each
     this.time = 0;
     this.active = true;
     const listeners = {};
@@ -35,7 +36,7 @@ export class Browser {
       URL,
       addEventListener: (type, listener) => (listeners[type] ??= []).push(listener),
       document,
-      fetch: async (to, { body }) => record("fetch")(to, body),
+      fetch: async (to, { body, ...options }) => this.fetches.push(options) && record("fetch")(to, body),
       history: { pushState: go, replaceState: go },
       innerHeight: 250,
       location,

@@ -32,10 +32,12 @@ test("combinations have one name and one content, however they are written", () 
 test("hash: the fragment is part of the page", async () => {
   const browser = await new Browser("https://example.com/#/a").load("hash");
   browser.window.location.hash = "#/b";
+  browser.fire("hashchange");
+  browser.window.location.hash = "#/c";
   browser.fire("popstate");
   browser.fire("hashchange");
   const sent = browser.take();
-  assert.deepEqual(sent.map(({ u }) => u), ["https://example.com/#/a", "https://example.com/#/b"]);
+  assert.deepEqual(sent.map(({ u }) => u), ["a", "b", "c"].map((route) => `https://example.com/#/${route}`));
   assert.ok(sent.every(({ h }) => h === 1));
 });
 
@@ -89,6 +91,8 @@ test("tagged elements: classes name the event, its properties and revenue, and w
   assert.equal(event.n, "Sign Up");
   assert.deepEqual(event.p, { plan: "pro" });
   assert.deepEqual(event.$, { amount: "9.90", currency: "EUR" });
+  click(browser, [element("button", "statnive-event-name=Plain")]);
+  assert.deepEqual(browser.take().map(({ n, $ }) => [n, $]), [["Plain", undefined]]);
 });
 
 test("forms: a submission is one event, tagged or not, and a click inside is none", async () => {
@@ -122,6 +126,17 @@ test("engagement: depth and time belong to the page that is left", async () => {
   browser.fire("pagehide");
   const [last] = browser.take();
   assert.deepEqual([last.u, last.sd, last.e], ["https://example.com/b", 100, 1000]);
+});
+
+test("engagement: depth is of the document as it is at the end, and at most the whole of it", async () => {
+  const browser = await new Browser().load("engagement");
+  browser.fire("pageshow");
+  browser.take();
+  browser.window.document.documentElement.scrollHeight = 2000; // pictures came
+  browser.fire("blur");
+  browser.window.scrollY = 1800; // beyond the end, as a touch screen lets it
+  browser.fire("blur");
+  assert.deepEqual(browser.take().map(({ sd }) => sd), [13, 100]);
 });
 
 test("engagement: time without focus or sight is not counted", async () => {

@@ -1,0 +1,96 @@
+"""From the snippet on a page in a real browser to the numbers on the dashboard's own page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.server import Server, statnive
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # The tracker does not count under automation; this browser stands for a person.
+    "--disable-blink-features=AutomationControlled",
+]
+
+
+@contextmanager
+def shop(snippet: str) -> Iterator[str]:
+    """A page on an origin of its own that embeds the snippet."""
+    page = f"<!doctype html><title>shop</title><h1>shop</h1>{snippet}".encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(tmp_path: Path, chromium: Browser) -> None:
+    with Server(tmp_path / "data") as server:
+        added = statnive("site", "add", "shop.example", data_dir=server.data_dir)
+        assert added.returncode == 0, added.stderr
+        snippet = f'<script defer src="{server.url}/tracker.js" data-domain="shop.example"></script>'
+        with shop(snippet) as origin:
+            # An agent that says "HeadlessChrome" is a bot, rightly.
+            agent = chromium.new_page().evaluate("navigator.userAgent").replace("Headless", "")
+            context = chromium.new_context(user_agent=agent)
+            page = context.new_page()
+            errors: list[str] = []
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            with page.expect_response("**/api/event") as first:
+                page.goto(f"{origin}/")
+            assert first.value.status == 202
+            for path in ("/one", "/two"):
+                with page.expect_response("**/api/event") as response:
+                    page.evaluate(f"history.pushState({{}}, '', '{path}')")
+                assert response.value.status == 202
+            page.evaluate("history.replaceState({}, '', location.href)")
+            page.goto("about:blank")
+            assert errors == []
+        dashboard = context.new_page()
+        dashboard.on("pageerror", lambda error: errors.append(str(error)))
+        dashboard.goto(f"{server.url}/?site=shop.example&period=day")
+        numbers = dashboard.get_by_test_id("metric-pageviews")
+        numbers.get_by_text("3", exact=True).wait_for(timeout=20_000)
+        assert dashboard.get_by_test_id("metric-visitors").get_by_text("1", exact=True).count() == 1
+        assert errors == []
+        overview = server.stats("overview", site="shop.example", period="day")["metrics"]
+        assert (overview["pageviews"], overview["visitors"], overview["visits"]) == (3, 1, 1)
+        assert {row["page"] for row in server.stats("pages", site="shop.example")["rows"]} == {"/", "/one", "/two"}
+        assert server.stop() == 0

@@ -1,0 +1,100 @@
+"""No file under the data directory holds an address that was sent, as text or packed, nor a whole user agent."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from tests.e2e.server import Server, statnive
+
+SITE = "private.example"
+ADDRESSES = [f"203.0.113.{n}" for n in range(1, 60)] + [f"2001:db8:77:{n:x}::{n:x}" for n in range(1, 40)]
+AGENTS = [
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1{n}.0.{n}.7 Safari/537.36"
+    for n in range(10, 40)
+]
+
+
+def needles() -> list[bytes]:
+    found: list[bytes] = [agent.encode() for agent in AGENTS]
+    for text in ADDRESSES:
+        address = ipaddress.ip_address(text)
+        found.append(text.encode())
+        found.append(address.exploded.encode())
+        if address.version == 6:
+            # Four bytes occur by chance in any file of some size; sixteen do not.
+            found += [address.packed, address.packed[:8] + bytes(8), address.packed.hex().encode()]
+    return found
+
+
+def search(directory: Path) -> list[str]:
+    wanted = needles()
+    return [
+        f"{file}: {needle!r}"
+        for file in directory.rglob("*")
+        if file.is_file()
+        for content in [file.read_bytes().rstrip(bytes(1))]  # the log's segments end in megabytes of zeros
+        for needle in wanted
+        if needle in content
+    ]
+
+
+def packed_ipv4_in_rows(directory: Path) -> list[str]:
+    """Packed IPv4 in the log, both byte orders: several of them in one file are no chance."""
+    hits = []
+    for file in directory.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes().rstrip(bytes(1))
+            for order in (1, -1):
+                found = {t for t in ADDRESSES if ":" not in t and ipaddress.ip_address(t).packed[::order] in content}
+                if len(found) > 3:
+                    hits.append(f"{file}: {len(found)} packed addresses")
+    return hits
+
+
+def test_no_file_holds_an_address_or_a_whole_user_agent(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    statnive("site", "add", SITE, data_dir=data_dir)
+    for killed in (True, False):
+        server = Server(data_dir)
+        with httpx.Client(base_url=server.url) as client:
+            for number, address in enumerate(ADDRESSES):
+                headers = {"user-agent": AGENTS[number % len(AGENTS)], "x-forwarded-for": address}
+                body = {"n": "pageview", "u": f"https://{SITE}/{number}", "r": "https://www.google.com/"}
+                assert client.post("/api/event", content=msgspec.json.encode(body), headers=headers).status_code == 202
+                bad = {"x-forwarded-for": address, "user-agent": AGENTS[0]}
+                assert client.post("/api/event", content=b"nope", headers=bad).status_code == 400
+                client.post("/api/event", content=msgspec.json.encode({**body, "d": "unknown.example"}), headers=headers)
+        if killed:
+            server.kill()
+        else:
+            assert server.stop() == 0
+        assert search(data_dir) == []
+        assert packed_ipv4_in_rows(data_dir) == []
+        assert not any(address in line for line in server.output for address in ADDRESSES)
+    assert any(file.suffix == ".wal" for file in data_dir.rglob("*")), "the log was searched, too"
+
+
+def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "leak").write_bytes(b"x" + ipaddress.ip_address(ADDRESSES[-1]).packed)
+    assert search(tmp_path)
+    (tmp_path / "leak").write_bytes(b"".join(ipaddress.ip_address(text).packed for text in ADDRESSES[:5]))
+    assert packed_ipv4_in_rows(tmp_path)
+
+
+def test_every_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    statnive("site", "add", SITE, data_dir=data_dir)
+    with Server(data_dir) as server:
+        assert server.event(host=SITE).status_code == 202
+        open_ones = [
+            str(path)
+            for path in [data_dir, *data_dir.rglob("*")]
+            # The engine makes its own files; they are closed off by their directory.
+            if (path == data_dir / "clickhouse" or data_dir / "clickhouse" not in path.parents)
+            and path.stat().st_mode & 0o077
+        ]
+        assert open_ones == []
