@@ -1,1 +1,1 @@
-"""What breaks statnive on purpose, and what proves that it did not break: load, faults, scenarios, the oracle."""
+"""What breaks statnive on purpose, and what proves that it held: load, faults, scenarios, the oracle."""

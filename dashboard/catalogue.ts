@@ -5,22 +5,9 @@
  */
 
 import { runnerImport, type Plugin } from 'vite';
+import { FIRST } from './src/i18n/halves.ts';
 
-/** The areas of the catalogue that are on the page before anything lazy is. */
-const FIRST = [
-  'direction',
-  'loading',
-  'metric',
-  'period',
-  'interval',
-  'site',
-  'range',
-  'theme',
-  'fresh',
-  'trend',
-  'attention',
-  'error',
-];
+const first: readonly string[] = FIRST;
 
 export function catalogueHalves(): Plugin {
   return {
@@ -30,7 +17,7 @@ export function catalogueHalves(): Plugin {
       if (!file) return undefined;
       this.addWatchFile(file);
       const { module } = await runnerImport<{ default: object }>(file);
-      const areas = Object.entries(module.default).filter(([area]) => FIRST.includes(area) === (half === 'first'));
+      const areas = Object.entries(module.default).filter(([area]) => first.includes(area) === (half === 'first'));
       return `export default ${JSON.stringify(Object.fromEntries(areas))}`;
     },
   };

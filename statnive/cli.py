@@ -21,7 +21,16 @@ import trio
 from statnive import config as configuration
 from statnive.client import ControlClient, control
 from statnive.config import Config
-from statnive.errors import BrokenInput, Busy, ConfigError, Fatal, Overloaded, Rejected, Retryable, StatniveError
+from statnive.errors import (
+    BrokenInput,
+    Busy,
+    ConfigError,
+    Fatal,
+    Overloaded,
+    Rejected,
+    Retryable,
+    StatniveError,
+)
 from statnive.importer.combined_log import LogEntry, parse_line
 from statnive.importer.reader import LogSource, open_log
 from statnive.importer.summary import ImportSummary
@@ -117,9 +126,7 @@ def serve(data_dir: Path | None, file: Path | None, listen: str | None, clickhou
     """
     from statnive.node import Node  # the engine takes a while to import; `--help` must not
 
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     config = _load(data_dir, file, server={"listen": listen}, clickhouse={"url": clickhouse})
     node = Node(config, listen=True)
     try:
@@ -188,7 +195,9 @@ def site_list(data_dir: Path | None, file: Path | None) -> None:
         sites = (await client.get_json("/control/sites"))["sites"]
         width = max((len(entry["domain"]) for entry in sites), default=0)
         for entry in sites:
-            click.echo(f"{entry['domain']:<{width}}  {entry['timezone']}  {' '.join(entry['aliases'])}".rstrip())
+            click.echo(
+                f"{entry['domain']:<{width}}  {entry['timezone']}  {' '.join(entry['aliases'])}".rstrip()
+            )
         if not sites:
             click.echo("no sites yet; add one with: statnive site add example.com", err=True)
 
@@ -242,7 +251,9 @@ async def _import(source: LogSource, domain: str, client: ControlClient) -> None
                 parsed = parse_line(line)
                 summary.count(parsed)
                 if isinstance(parsed, LogEntry):
-                    entries.append((parsed.ip, parsed.time_s, parsed.target, parsed.referrer, parsed.user_agent))
+                    entries.append(
+                        (parsed.ip, parsed.time_s, parsed.target, parsed.referrer, parsed.user_agent)
+                    )
                 if len(entries) >= IMPORT_BATCH:
                     await send()
                     bar.update(bytes_read - done)

@@ -59,13 +59,17 @@ def _networks(instance: object, attribute: attrs.Attribute[Any], value: tuple[st
         try:
             ipaddress.ip_network(text)
         except ValueError as error:
-            raise ConfigError(attribute.name, text, f"must be a network such as 10.0.0.0/8 ({error})") from None
+            raise ConfigError(
+                attribute.name, text, f"must be a network such as 10.0.0.0/8 ({error})"
+            ) from None
 
 
 def _path_segment(instance: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     for text in value:
         if not text.startswith("/") or text == "/" or any(c in text for c in "?#% \t\r\n"):
-            raise ConfigError(attribute.name, text, "must be a path such as /tracker.js, without ? # % or blanks")
+            raise ConfigError(
+                attribute.name, text, "must be a path such as /tracker.js, without ? # % or blanks"
+            )
 
 
 def _number(default: float, check: Callable[..., None] = _positive) -> Any:
@@ -130,7 +134,9 @@ class WalConfig:
     @commit_interval_ms.validator
     def _at_most_100(self, attribute: attrs.Attribute[Any], value: float) -> None:
         if not 0 < value <= 100:
-            raise ConfigError(attribute.name, value, "must be more than 0 and at most 100 (an event waits this long)")
+            raise ConfigError(
+                attribute.name, value, "must be more than 0 and at most 100 (an event waits this long)"
+            )
 
 
 @attrs.frozen
@@ -159,7 +165,9 @@ class ClickHouseConfig:
     @url.validator
     def _known_scheme(self, attribute: attrs.Attribute[Any], value: str) -> None:
         if value != "embedded" and not value.startswith(("http://", "https://")):
-            raise ConfigError(attribute.name, value, 'must be "embedded", http://host:port or https://host:port')
+            raise ConfigError(
+                attribute.name, value, 'must be "embedded", http://host:port or https://host:port'
+            )
 
     @database.validator
     def _identifier(self, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -290,7 +298,11 @@ def _convert(key: str, value: object, field: attrs.Attribute[Any]) -> object:
     kind = str(field.type)
     try:
         if kind.startswith("tuple"):
-            items = [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+            items = (
+                [item.strip() for item in value.split(",") if item.strip()]
+                if isinstance(value, str)
+                else value
+            )
             return _CONVERTER.structure(items, tuple[int, ...] if "int" in kind else tuple[str, ...])
         if kind == "str":
             if not isinstance(value, str):
@@ -306,3 +318,14 @@ def _convert(key: str, value: object, field: attrs.Attribute[Any]) -> object:
         return number
     except Exception as error:
         raise ConfigError(key, value, f"must be of type {kind} ({error})") from None
+
+
+def default_text(default: object) -> str:
+    """A default as the documents show it."""
+    if isinstance(default, tuple):
+        return (
+            f"{len(default)} AS numbers"
+            if default and isinstance(default[0], int)
+            else ", ".join(map(str, default))
+        )
+    return str(default) if default != "" else "(none)"

@@ -21,9 +21,9 @@ import trio
 from statnive import resources
 from statnive.actors import acceptor, auditor, committer, limiter, salts, writer
 from statnive.actors.slow_lane import SlowLane
-from statnive.client import CONTROL_SOCKET
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder
+from statnive.client import CONTROL_SOCKET
 from statnive.config import Config
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
@@ -73,6 +73,7 @@ class Node:
         self.sites = SnapshotHolder(self.store.snapshot())
         self.engine = Engine(config.clickhouse, config.data_dir, resources.directory("sql"))
         self.state_file = StateFile(config.data_dir / "wal", RealFileSystem())
+        self.unclean_stop = self.state_file.mark_running()
         state = self.state_file.load()
         self.log, self.recovery = Log.open(
             config.data_dir / "wal",
@@ -174,8 +175,12 @@ class Node:
         """Serve until `stop()`, then drain. Raises Fatal when an invariant broke; cancelling ends without a drain."""
         self.auditor.report("start", f"statnive starts on {self.config.data_dir}")
         async with trio.open_nursery() as outer:
-            await outer.start(auditor.run, self.auditor, self.engine.drift_rows)
-            await outer.start(committer.run, self.committer)
+            auditor_done = trio.Event()
+            await outer.start(
+                partial(_run_then_set, auditor.run, auditor_done), self.auditor, self.engine.drift_rows
+            )
+            committer_done = trio.Event()
+            await outer.start(partial(_run_then_set, committer.run, committer_done), self.committer)
             writer_done = trio.Event()
             await outer.start(partial(_run_then_set, writer.run, writer_done), self.writer, self.engine)
             await outer.start(salts.run, self.salts, self.auditor.report)
@@ -194,18 +199,20 @@ class Node:
                 inner.cancel_scope.cancel()
             self.committer.close()
             with trio.move_on_after(DRAIN_DEADLINE_S):
-                while self.committer.log.durable_lsn < self.committer.last_lsn:
-                    await trio.sleep(0.005)
+                await committer_done.wait()
+                self.writer.notify(self.log.durable_lsn)
                 self.writer.close()
                 await writer_done.wait()
             left = self.writer.lag_rows
-            text = f"{left} events wait in the log for the next start" if left else "every event is in ClickHouse"
+            text = (
+                f"{left} events wait in the log for the next start"
+                if left
+                else "every event is in ClickHouse"
+            )
             self.auditor.report("stop", f"statnive stops; {text}", left=left)
             self.auditor.close()
-            await trio.lowlevel.checkpoint()
             with trio.move_on_after(1.0):
-                while self.auditor.lines_waiting:
-                    await trio.sleep(0.005)
+                await auditor_done.wait()
             outer.cancel_scope.cancel()
         self.state_file.mark_clean()
         self.stopped.set()
@@ -321,7 +328,10 @@ def _listen_control(data_dir: Path) -> trio.SocketListener:
 def _report_recovery(report: Callable[..., None], recovery: Recovery) -> None:
     """Say what the log's recovery found: nothing of it is silent."""
     if recovery.torn_bytes:
-        report("torn_write", f"a torn last frame of {recovery.torn_bytes} bytes was cut off; it was never acknowledged")
+        report(
+            "torn_write",
+            f"a torn last frame of {recovery.torn_bytes} bytes was cut off; it was never acknowledged",
+        )
     for found in recovery.corruptions:
         if not found.known:
             report(

@@ -1,7 +1,7 @@
 """The real embedded engine for tests: one directory for the whole run (a process can hold one), one database
 a test.
 
-Wire it into conftest.py: `pytest_plugins = ["tests.clickhouse_fixture"]`. Never fork while it is open.
+conftest.py imports the fixtures (`from tests.clickhouse_fixture import …`). Never fork while it is open.
 """
 
 from __future__ import annotations

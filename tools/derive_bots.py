@@ -19,9 +19,21 @@ HEADER = """\
 # Agents of crawlers, monitors, previewers, HTTP libraries: pattern, name, kind. The first match wins.
 # Derived by tools/derive_bots.py; change that or bots_more.tsv, not this file.
 # Source: {crawlers}, https://github.com/monperrus/crawler-user-agents
-# Licence: MIT, Copyright (c) 2017 Martin Monperrus
+# Licence: MIT, Copyright (c) 2017 Martin Monperrus. {mit}
 # Source: {ai} (rows at the end)
 # Licence: CC0-1.0 (data)
+"""
+MIT = """\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction, including
+without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the
+following conditions: The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF
+ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
+FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE
+LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE,
+ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 """
 # Where the text that a pattern matches makes no name.
 NAMES = {
@@ -46,8 +58,14 @@ def crawler_rows(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     for entry in entries:
         pattern = entry["pattern"]
         kind = (entry.get("tags") or ["other"])[0]
-        rows.append((pattern.replace("\\/", "/"), _name(pattern, entry["instances"]), kind))
+        rows.append((table_pattern(pattern), _name(pattern, entry["instances"]), kind))
     return rows
+
+
+def table_pattern(pattern: str) -> str:
+    """The pattern as the table holds it: no needless escapes, and a blank at an end that survives reading."""
+    pattern = re.sub(r"^ | $", r"\\x20", pattern)
+    return pattern.replace("\\/", "/")
 
 
 def _name(pattern: str, instances: list[str]) -> str:
@@ -102,7 +120,9 @@ def main() -> None:
     extra = ai_rows(index, [re.compile(entry["pattern"]) for entry in entries])
     version = importlib.metadata.version("crawler-user-agents") if options.crawlers is None else ""
     header = HEADER.format(
-        crawlers=f"crawler-user-agents {version}".strip(), ai=f"ai-crawler-index {index['version']}"
+        mit=MIT.strip().replace("\n", "\n# "),
+        crawlers=f"crawler-user-agents {version}".strip(),
+        ai=f"ai-crawler-index {index['version']}",
     )
     write_table(options.out, header, rows + extra)
     print(f"{options.out}: {len(rows)} patterns of crawler-user-agents, {len(extra)} more AI crawlers")

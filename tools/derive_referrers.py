@@ -67,7 +67,7 @@ def read_lists(text: str) -> dict[str, list[str]]:
             name, key = _unquote(bare.removesuffix(":")), "urls"
             lists.setdefault(name, [])
         elif bare.endswith(":") or re.match(r"[a-z_]+: ", bare):
-            key = bare.partition(":")[0]
+            key = bare.removeprefix("- ").partition(":")[0]
         elif bare.startswith("- ") and key == "urls":
             lists[name].append(_unquote(bare[2:]))
         elif bare == "-":

@@ -61,16 +61,31 @@ def _cpus(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 @click.option("--p99-ms-max", type=float, default=1_000, help="A ramp's rate is sustained up to this p99.")
 @click.option("--connections", type=int, default=1_024, help="Kept alive; with --new-connections at a time.")
 @click.option("--processes", type=int, default=1, help="Of the generator.")
-@click.option("--cpus", callback=_cpus, default="", show_default="any", help="Cores for the processes, in turn.")
+@click.option(
+    "--cpus", callback=_cpus, default="", show_default="any", help="Cores for the processes, in turn."
+)
 @click.option("--events-per-request", type=int, default=1, help="1 to 10; more than one go as an array.")
 @click.option("--new-connections", is_flag=True, help="A connection for each request.")
 @click.option("--pipeline", type=int, default=1, help="Requests without an answer on one connection.")
-@click.option("--arrivals", type=click.Choice([kind.value for kind in Arrivals]), default=Arrivals.EVEN, help="Due times.")
 @click.option(
-    "--addresses", type=click.Choice([kind.value for kind in AddressKind]), default=AddressKind.BENCHMARK, help="Clients."
+    "--arrivals",
+    type=click.Choice([kind.value for kind in Arrivals]),
+    default=Arrivals.EVEN,
+    help="Due times.",
+)
+@click.option(
+    "--addresses",
+    type=click.Choice([kind.value for kind in AddressKind]),
+    default=AddressKind.BENCHMARK,
+    help="Clients.",
 )
 @click.option("--clients", type=int, default=200_000, help="Distinct client addresses.")
-@click.option("--headers", type=click.Choice([kind.value for kind in Headers]), default=Headers.BROWSER, help="How many.")
+@click.option(
+    "--headers",
+    type=click.Choice([kind.value for kind in Headers]),
+    default=Headers.BROWSER,
+    help="How many.",
+)
 @click.option("--host", default="", show_default="the target's", help="Host header.")
 @click.option("--timeout-s", type=float, default=10, help="When a request is given up.")
 @click.option("--run", "run_id", default="", show_default="a new one", help="Run id in every event.")

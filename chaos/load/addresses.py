@@ -52,12 +52,12 @@ def client_addresses(kind: AddressKind, count: int, seed: int) -> list[bytes]:
     if kind is AddressKind.NONE:
         return [b""] * count
     networks = sorted(map(ipaddress.ip_network, _NETWORKS[kind]), key=_clients)
+    if count > sum(map(_clients, networks)):
+        raise Rejected("addresses", f"is {count}, the {kind} networks hold {sum(map(_clients, networks))}")
     texts: list[bytes] = []
     for index, network in enumerate(networks):
         share = min(_clients(network), -(-(count - len(texts)) // (len(networks) - index)))
         texts += _texts(network, share)
-    if len(texts) < count:
-        raise Rejected("addresses", f"is {count}, the {kind} networks hold {len(texts)}")
     Random(seed).shuffle(texts)
     return texts
 

@@ -39,7 +39,7 @@ class Connection:
 
 
 class Connections:
-    """All connections of a process: `by_fd` for the epoll loop, `free` an entry for each request they may take."""
+    """All connections of a process: `by_fd` for the epoll loop, `free` for who may take a request."""
 
     def __init__(self, target: Target, credit: int) -> None:
         self.epoll = select.epoll()

@@ -121,7 +121,7 @@ class Deck:
         return array("I", [next(in_turn[pick // VARIANTS % sites]) for pick in self.picks])
 
     def pick(self, request: int, event: int) -> int:
-        """Of one event of a worker's request. Its later events: the site's next pages, reached from within."""
+        """Of one event of a worker's request. Its later events: the site's next pages."""
         first = self.picks[request & self.mask]
         return first if event == 0 else self.next_pick(first, event)
 

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { builtFiles, DIST } from './built-files.mjs';
 
-const KB = 1024;
+const KB = 1000;
 const BUDGETS = {
   'initial JavaScript': 16 * KB,
   'initial CSS': 5 * KB,

@@ -4,13 +4,13 @@ import { useEffect } from 'preact/hooks';
 import { sites as sitesRead } from './api/client';
 import type { Site } from './api/types';
 import { Header } from './header/Header';
-import { fill, t } from './i18n';
 import { SitePage } from './SitePage';
 import { useQuery } from './state/queries';
-import { Link, navigate, useRoute } from './state/router';
+import { navigate, useRoute } from './state/router';
 import { Failure } from './ui/Failure';
 import { lazy, panel } from './ui/lazy';
 
+const NoSuchSite = lazy(async () => (await import('./first-run')).NoSuchSite, panel('alone'));
 const FirstSite = lazy(async () => (await import('./first-run')).FirstSite, panel('first'));
 
 export function App() {
@@ -26,7 +26,7 @@ export function App() {
 
   return (
     <>
-      <Header sites={all ?? []} site={site} route={route} />
+      <Header sites={all} site={site} route={route} />
       <main>
         {query.error && !all ? (
           <section class="panel alone">
@@ -49,20 +49,4 @@ function choose(all: Site[] | undefined, wanted: string | undefined): Site | und
   if (!wanted) return all?.[0];
   if (all) return all.find(({ domain, aliases }) => domain === wanted || aliases?.includes(wanted));
   return { domain: wanted, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone, aliases: [] };
-}
-
-function NoSuchSite({ name, sites }: { name: string; sites: Site[] }) {
-  return (
-    <section class="panel alone">
-      <h1>{fill(t.unknownSite.title, { site: name })}</h1>
-      <p>{t.unknownSite.text}</p>
-      <ul class="choices">
-        {sites.map(({ domain }) => (
-          <li key={domain}>
-            <Link to={{ site: domain }}>{domain}</Link>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
 }

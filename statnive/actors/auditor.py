@@ -63,11 +63,6 @@ class AuditorHandle:
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self.lines_lost += 1  # keeps I2
 
-    @property
-    def lines_waiting(self) -> int:
-        """Reports sent and not yet written."""
-        return self._send.statistics().current_buffer_used
-
     def close(self) -> None:
         """No more reports; `run` writes the rest and returns."""
         self._send.close()

@@ -179,7 +179,7 @@ async def _keep_spare(handle: CommitterHandle) -> None:
 
 
 async def _gather(handle: CommitterHandle) -> None:
-    """Let the batch fill: until it is large, or its first event has waited the interval; never too soon after the last."""
+    """Let the batch fill until it is large or its first event has waited; never too soon after the last."""
     if handle.closed:
         return
     interval_s = handle.config.commit_interval_ms / 1_000

@@ -260,7 +260,9 @@ class FastLane:
             self._feed(connection, data)
         except (AssertionError, Fatal):
             raise
-        except Exception as error:  # keeps I5: a bug costs one request, and is reported with its kind and place
+        except (
+            Exception
+        ) as error:  # keeps I5: a bug costs one request, and is reported with its kind and place
             self._report("bug", f"a request failed: {_where(error)}")
             if not connection.closed and connection.pending is None:
                 self._send(connection, answers.FAILED)
@@ -351,9 +353,7 @@ class FastLane:
             connection.head = connection.noted
             return _BODY
         # The tracker, preflights, health, a wrong method. A body where none belongs: the slow lane reads it.
-        answer = self._routes.static(
-            method, path, connection.if_none_match, connection.accept_encoding
-        )
+        answer = self._routes.static(method, path, connection.if_none_match, connection.accept_encoding)
         if answer is None or connection.body_bytes > 0:
             return self._give_away(connection, data)
         self.requests += 1

@@ -63,9 +63,7 @@ class Ratchet:
 class SaltsHandle:
     """Salts by site and local day, remembered while their day lasts."""
 
-    def __init__(
-        self, file: Path, clock: Callable[[], float], monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, file: Path, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._file = file
         self._clock = clock
         self._monotonic = monotonic

@@ -68,6 +68,7 @@ class SlowLane:
         self._app = ASGIWrapper(app)
         self._context = WorkerContext(None)
         self._streams: set[ReplayedStream] = set()
+        self._ended = trio.Event()  # replaced whenever a connection ends
         self.connections_total = 0
 
     @property
@@ -96,9 +97,7 @@ class SlowLane:
             await TCPServer(self._app, self._hypercorn, self._context, state, stream)  # type: ignore[arg-type]
         except (Exception, BaseExceptionGroup) as error:
             # The bulkhead. A cancellation passes through, and so does what ends the process.
-            _, fatal = (
-                error.split(Exception) if isinstance(error, BaseExceptionGroup) else (None, None)
-            )
+            _, fatal = error.split(Exception) if isinstance(error, BaseExceptionGroup) else (None, None)
             if fatal is not None:
                 raise fatal from None
             if not isinstance(error, OSError):
@@ -106,6 +105,8 @@ class SlowLane:
         finally:
             if stream is not None:
                 self._streams.discard(stream)
+                self._ended.set()
+                self._ended = trio.Event()
             sock.close()
 
     async def drain(self, grace_s: float) -> None:
@@ -113,7 +114,7 @@ class SlowLane:
         await self._context.terminated.set()
         with trio.move_on_after(grace_s):
             while self._streams:
-                await trio.sleep(0.02)
+                await self._ended.wait()
         for stream in list(self._streams):
             stream.socket.close()
 

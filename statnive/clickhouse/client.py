@@ -1,13 +1,14 @@
 """The one way to ClickHouse: a server over HTTP, or chDB inside the data directory.
 
-Owns:       one driver handle for each Client. A Client belongs to one actor and is used by one thread at a time.
+Owns:       one driver handle for each Client. A Client belongs to one actor and is used by one thread at a
+            time.
 Inputs:     ClickHouseConfig; insert blocks of MsgPack rows; statements with bound parameters.
 Outputs:    rows in ClickHouse; answers as dicts.
-Invariants: I1 an insert is one block, sent with all the settings that make it exactly-once and a token; I2 a reader's
-            handle is readonly, and each of its statements has limits; I3 the URL's password is in no repr, log or error;
-            I4 rows of visitors touch no disk but the log's and the engine's own.
-Failure:    everything foreign becomes one of statnive.errors (failures.py). The HTTP driver sends an insert a second
-            time by itself when the connection closes early: harmless under a token, and only then.
+Invariants: I1 an insert is one block, sent with all the settings that make it exactly-once and a token; I2 a
+            reader's handle is readonly, and each of its statements has limits; I3 the URL's password is in no
+            repr, log or error; I4 rows of visitors touch no disk but the log's and the engine's own.
+Failure:    everything foreign becomes one of statnive.errors (failures.py). The HTTP driver sends an insert a
+            second time by itself when the connection closes early: harmless under a token, and only then.
 Shutdown:   `close()`. An insert in flight is waited for, never abandoned.
 
 Never fork after the embedded engine is open: the child's first query hangs.
@@ -34,7 +35,7 @@ from statnive.event import ROW_COLUMNS
 Purpose = Literal["writer", "reader", "admin"]
 RAW_TABLE = "events_raw"
 TOKEN_CHARS_MAX = 200
-_TOKEN_SPECIALS = "-_:."
+_PUNCTUATION = "-_:."  # of a dedup token
 
 
 class BoundStatement(Protocol):
@@ -55,6 +56,7 @@ class Client:
         self.embedded = config.url == "embedded"
         self.purpose: Purpose = purpose
         self._driver: Driver | None = None
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.purpose} of {self.database}>"
@@ -62,8 +64,8 @@ class Client:
     def insert_block(self, payload: bytes, *, rows: int, token: str) -> None:
         """Insert `rows` whole rows of MsgPack (rows.py) into events_raw and, by its views, the rollups.
 
-        The same token with the same rows counts once, in each table. Raises Unavailable (Retryable; `ambiguous` when
-        some or all may be in), PoisonBlock (nothing is in), ConfigError.
+        The same token with the same rows counts once, in each table. Raises Unavailable (Retryable;
+        `ambiguous` when some or all may be in), PoisonBlock (nothing is in), ConfigError.
         """
         assert self.purpose == "writer", f"a {self.purpose} inserts nothing"
         assert 0 < rows <= BLOCK_ROWS_LIMIT, f"{rows} rows are not one block"
@@ -77,11 +79,15 @@ class Client:
             raise translate(error, inserting=True) from error
 
     def query(self, statement: BoundStatement) -> list[dict[str, Any]]:
-        """The rows of a statement made by `where(…)`. Raises Unavailable, LimitExceeded (Retryable), ConfigError."""
+        """The rows of a statement made by `where(…)`. Raises Unavailable, LimitExceeded (Retryable),
+        ConfigError.
+        """
         return self._rows(statement.sql, statement.parameters)
 
     def operator_query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a check or a migration, which see every site. For verify and migrate only: a test holds to that."""
+        """Rows of a check or a migration, which see every site. For verify and migrate only: a test holds to
+        that.
+        """
         return self._rows(sql, parameters or {})
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -103,7 +109,8 @@ class Client:
         """Return once everything inserted would survive a power cut. Raises Fatal when the disk says no."""
 
     def close(self) -> None:
-        """Give the handle back; a second time does nothing."""
+        """Give the handle back, for good; a second time does nothing."""
+        self._is_closed = True
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()
@@ -116,6 +123,7 @@ class Client:
             raise translate(error, inserting=False) from error
 
     def _open(self) -> Driver:
+        assert not self._is_closed, f"{self!r} was closed"
         if self._driver is None:
             self._driver = self._open_driver()
         return self._driver
@@ -132,9 +140,10 @@ def connect(
 ) -> Client:
     """A Client. The embedded engine is opened here: Busy when another process holds `data_dir`.
 
-    A server is first contacted by the first statement, so that a node starts while ClickHouse is down. `deadline_s`
-    bounds the wait for one answer of a server (writer 300 s, reader the query deadline and a bit, admin 600 s).
-    Writers and readers need the database to exist (ConfigError); an admin makes it (migrate).
+    A server is first contacted by the first statement, so that a node starts while ClickHouse is down.
+    `deadline_s` bounds the wait for one answer of a server (writer 300 s, reader the query deadline and a
+    bit, admin 600 s). Writers and readers need the database to exist (ConfigError); an admin makes it
+    (migrate).
     """
     # Imported late: chDB is half a gigabyte that a node with a server never loads.
     if config.url == "embedded":
@@ -159,12 +168,14 @@ def insert_settings(driver: Driver) -> dict[str, str]:
 
 
 def insert_columns() -> str:
-    """The column list of an insert: named, so that a table with a column more or in another order does no harm."""
+    """The column list of an insert: named, so that a table with a column more or in another order does no
+    harm.
+    """
     return ", ".join(ROW_COLUMNS)
 
 
 def _is_token(token: str) -> bool:
     plain = token
-    for special in _TOKEN_SPECIALS:
-        plain = plain.replace(special, "0")
+    for mark in _PUNCTUATION:
+        plain = plain.replace(mark, "0")
     return len(token) <= TOKEN_CHARS_MAX and plain.isascii() and plain.isalnum()

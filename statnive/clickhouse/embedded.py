@@ -24,6 +24,8 @@ ENGINE_DIR: Final = "clickhouse"
 ENGINE_CONFIG: Final = "clickhouse.xml"
 # The engine holds a flock on this file while it is open.
 LOCK_FILE: Final = "status"
+# Where it spills what a statement can't hold in memory. It never clears it.
+SPILL_DIR: Final = "tmp"
 
 
 class EmbeddedClient(Client):
@@ -37,7 +39,9 @@ class EmbeddedClient(Client):
         self._open()
 
     def flush_to_disk(self) -> None:
-        """syncfs of the data directory: chDB fsyncs nothing by itself, and with its own settings not the dedup log."""
+        """syncfs of the data directory: chDB fsyncs nothing by itself, and its fsync settings leave out the
+        log of dedup tokens. Raises Fatal when the disk says no.
+        """
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             if _LIBC.syncfs(descriptor) != 0:
@@ -48,6 +52,9 @@ class EmbeddedClient(Client):
 
     def _open_driver(self) -> Driver:
         options = {"config-file": str(_prepare(self._directory, self._config))}
+        if not _is_locked(self._directory / LOCK_FILE):
+            # Nobody has the engine open: what lies there is of a process that was killed.
+            _purge(self._directory / SPILL_DIR)
         # An admin comes before the database exists.
         database = None if self.purpose == "admin" else self.database
         try:
@@ -66,8 +73,9 @@ class EmbeddedClient(Client):
         return driver
 
     def _send_block(self, driver: Driver, payload: bytes, settings: dict[str, str]) -> None:
-        """By a file in memory: the driver's own way leaves visitors' rows in $TMPDIR when the process is killed, and
-        data in the statement's text loses trailing bytes."""
+        """By a file in memory: the driver's own way leaves visitors' rows in $TMPDIR when the process is
+        killed, and data in the statement's text loses trailing bytes.
+        """
         clause = ", ".join(f"{key} = '{value}'" for key, value in settings.items())
         descriptor = os.memfd_create("statnive-block")
         try:
@@ -99,6 +107,12 @@ def _prepare(directory: Path, config: ClickHouseConfig) -> Path:
             new.write(text)
         os.replace(name, file)
     return file
+
+
+def _purge(spill: Path) -> None:
+    for file in spill.iterdir() if spill.is_dir() else ():
+        if file.is_file():
+            file.unlink()
 
 
 def _why_not_open(error: ClickHouseError, directory: Path) -> StatniveError:

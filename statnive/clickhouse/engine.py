@@ -3,8 +3,9 @@
 Owns:       a writer's client, an admin's, and at most `query_threads` readers'.
 Inputs:     insert blocks; functions that read with a reader's client.
 Outputs:    rows in ClickHouse; answers.
-Invariants: I1 nothing is inserted or read before the migrations are applied; I2 a drift check never runs beside an
-            insert (between a part of the raw table and its rollups' parts the numbers rightly differ).
+Invariants: I1 nothing is inserted or read before the migrations are applied; I2 a drift check never runs
+            beside an insert (between a part of the raw table and its rollups' parts the numbers rightly
+            differ).
 Failure:    as statnive.clickhouse.client; a server that is down is contacted again at the next call.
 Shutdown:   `close()`, when no thread is inside.
 

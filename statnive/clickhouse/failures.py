@@ -1,7 +1,7 @@
 """Foreign errors into statnive's: the one place where a driver's or an engine's exception gets its meaning.
 
-What counts is what the caller must do. Unknown codes are Retryable: the same block is sent again under the same
-token, so that nothing is lost or doubled by trying, while a wrong PoisonBlock would set good rows aside.
+What counts is what the caller must do. Unknown codes are Retryable: the same block is sent again under the
+same token, so that nothing is lost or doubled by trying, while a wrong PoisonBlock would set good rows aside.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from statnive.errors import PoisonBlock as PoisonBlock
 
 DETAIL_CHARS_MAX: Final = 300
 
-# What FORMAT MsgPack raises for bytes or types it can't read, before anything is written (found by experiment: 44 wrong
-# type, 117 cut, surplus or undecodable bytes, 131 too long for FixedString), and the codes of neighbouring parsers.
-# Not 62 (syntax): the statement is ours, and a server that doesn't know it would have every event set aside.
+# What FORMAT MsgPack raises for bytes or types it can't read, before anything is written (found by
+# experiment: 44 wrong type, 117 cut, surplus or undecodable bytes, 131 too long for FixedString), and the
+# codes of neighbouring parsers. Not 62 (syntax): the statement is ours, and a server that doesn't know it
+# would have every event set aside.
 POISON_CODES: Final = frozenset({6, 26, 27, 33, 38, 41, 44, 53, 69, 70, 72, 117, 128, 130, 131, 321})
 # Wrong password or user, no rights, no such database, table or column: an operator must correct something.
 CONFIG_CODES: Final = frozenset({16, 60, 81, 115, 164, 192, 193, 194, 291, 492, 497, 516})
@@ -33,7 +34,9 @@ _PREFIX = re.compile(r"^.*?DB::Exception: (?:Code: \d+\. DB::Exception: )*")
 
 
 class Unavailable(Retryable):
-    """ClickHouse could not be reached or failed for now. `ambiguous`: the statement may have been carried out."""
+    """ClickHouse could not be reached or failed for now. `ambiguous`: the statement may have been carried
+    out.
+    """
 
     def __init__(self, text: str, *, ambiguous: bool, code: int | None = None) -> None:
         super().__init__(text)

@@ -3,10 +3,11 @@
 Owns:       the database, its tables and the ledger `schema_migrations` (number, name, checksum, applied_at).
 Inputs:     sql/NNNN_name.sql.j2, the database's name, the cluster's name ("" = none).
 Outputs:    the tables; a ledger row for each migration that was carried out whole.
-Invariants: I1 migrations run in the order of their numbers, each at most once to its end; I2 every statement is
-            idempotent, so a migration that stopped in the middle is run again from its first statement; I3 an applied
-            migration never changes; I4 a program older than its database does not touch it.
-Failure:    SchemaMismatch (I3, I4) and MigrationFailed end the process with the reason; Unavailable may be retried.
+Invariants: I1 migrations run in the order of their numbers, each at most once to its end; I2 every statement
+            is idempotent, so a migration that stopped in the middle is run again from its first statement; I3
+            an applied migration never changes; I4 a program older than its database does not touch it.
+Failure:    SchemaMismatch (I3, I4) and MigrationFailed end the process with the reason; Unavailable may be
+            retried.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Migration:
 
 
 def render(sql_dir: Path, database: str, cluster: str, *, fsync: bool) -> list[Migration]:
-    """The migrations of `sql_dir` in order. `fsync`: a server fsyncs each part; the embedded engine leaves it to us.
+    """The migrations of `sql_dir` in order. `fsync`: a server fsyncs each part; the embedded engine leaves it
+    to us.
 
     Raises ConfigError for a name that is no identifier, SchemaMismatch for files that are not 0001, 0002 …
     """
@@ -100,14 +102,14 @@ def _pending(
     if newest > len(migrations):
         raise SchemaMismatch(
             f"database {database} has migration {newest:04}_{ledger[newest][0]}, this program knows "
-            f"{migrations[-1].title} at most: start the newer statnive, or restore a backup from before its upgrade"
+            f"{migrations[-1].title} at most: start the newer statnive, or restore a backup from before"
         )
     for migration in migrations:
         applied = ledger.get(migration.number)
         if applied is not None and applied != (migration.name, migration.checksum):
             raise SchemaMismatch(
                 f"migration {migration.title} was changed after database {database} applied it (as "
-                f"{migration.number:04}_{applied[0]}), or clickhouse.cluster was: put the file or the setting back"
+                f"{migration.number:04}_{applied[0]}), or clickhouse.cluster was: put it back"
             )
     return [migration for migration in migrations if migration.number not in ledger]
 
@@ -131,7 +133,7 @@ def _apply(client: Client, migration: Migration) -> None:
 def _ledger(client: Client) -> dict[int, tuple[str, str]]:
     """Number to (name, checksum). An insert that was retried left the same row twice."""
     rows = client.operator_query(
-        f"SELECT DISTINCT number, name, checksum FROM {client.database}.{LEDGER} ORDER BY number"
+        f"SELECT DISTINCT number, name, checksum FROM {client.database}.{LEDGER} ORDER BY number"  # noqa: S608
     )
     return {row["number"]: (row["name"], row["checksum"]) for row in rows}
 

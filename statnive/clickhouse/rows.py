@@ -2,11 +2,13 @@
 
 Owns:       the byte format of a row.
 Inputs:     statnive.event.Row; the log's id and the row's LSN.
-Outputs:    the columns of ROW_COLUMNS as consecutive MessagePack values, without an array header: what `FORMAT
-            MsgPack` reads. The log stores the row as `encode` gave it and `suffix` is appended to it.
-Invariants: I1 a row is exactly len(ROW_COLUMNS) values; I2 every integer fits its column: ClickHouse's MsgPack reader
-            does not refuse 300 for a UInt8, it stores 44 (and reads nil as 0), so nothing after us would notice.
-Failure:    AssertionError for a row that breaks I1 or I2 (the pipeline bounds its input; this is a programmer's error).
+Outputs:    the columns of ROW_COLUMNS as consecutive MessagePack values, without an array header: what
+            `FORMAT MsgPack` reads. The log stores the row as `encode` gave it and `suffix` is appended to it.
+Invariants: I1 a row is exactly len(ROW_COLUMNS) values; I2 every integer fits its column: ClickHouse's
+            MsgPack reader does not refuse 300 for a UInt8, it stores 44 (and reads nil as 0), so nothing
+            after us would notice.
+Failure:    AssertionError for a row that breaks I1 or I2 (the pipeline bounds its input; this is a
+            programmer's error).
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ def suffix(log_id: int, lsn: int) -> bytes:
 def decode_row(encoded: bytes) -> tuple[Any, ...]:
     """The values of one row: with its suffix all of ROW_COLUMNS, without it those of Row.
 
-    Raises ValueError when `encoded` is neither, whole and alone. For tools, tests and rebuilds; never for ingest.
+    Raises ValueError when `encoded` is neither, whole and alone. For tools, tests and rebuilds; never for
+    ingest.
     """
     for header, columns in ((_WHOLE_HEADER, len(ROW_COLUMNS)), (_ROW_HEADER, len(Row._fields))):
         try:
@@ -95,7 +98,9 @@ _INTEGER_BYTES: Final = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
 
 
 def row_day(encoded: bytes) -> int:
-    """The `day` of an encoded row (days since the epoch), without decoding the rest: site, ts, visitor, visit, day."""
+    """The `day` of an encoded row (days since the epoch), without decoding the rest: site, ts, visitor,
+    visit, day.
+    """
     width = _INTEGER_BYTES.get
     at = width(encoded[0], 1)
     at += width(encoded[at], 1)

@@ -39,8 +39,9 @@ class Address:
 
 
 class ServerClient(Client):
-    """A handle on a server. Nothing is sent before the first statement, and after a failed opening the next one tries
-    again. No session id: a statement never finds its predecessor's state or lock on the server."""
+    """A handle on a server. Nothing is sent before the first statement, and after a failed opening the next
+    one tries again. No session id: a statement never finds its predecessor's state or lock on the server.
+    """
 
     def __init__(self, config: ClickHouseConfig, purpose: Purpose, deadline_s: float | None) -> None:
         super().__init__(config, purpose)
@@ -92,7 +93,7 @@ class ServerClient(Client):
 
 
 def parse_url(url: str) -> Address:
-    """The parts of http(s)://user:password@host:port/path. Raises ConfigError, which does not repeat the URL."""
+    """The parts of http(s)://user:password@host:port/path. Raises ConfigError, without repeating the URL."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,4 +1,6 @@
-"""The engine settings that every statement is sent with. Defaults change between versions, so none is relied on."""
+"""The engine settings that every statement is sent with. Defaults change between versions, so none is relied
+on.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ def reader_settings(config: ClickHouseConfig) -> dict[str, str]:
 
 
 def embedded_config(config: ClickHouseConfig) -> str:
-    """The engine's own configuration file. Without it chDB takes 0.9 of the host's memory, whatever a cgroup says.
+    """The engine's own configuration file. Without it chDB takes 0.9 of the host's memory, whatever a cgroup
+    says.
 
     No `backups` entry: without an allowed path the engine writes no backup anywhere.
     """

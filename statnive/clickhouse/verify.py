@@ -1,8 +1,8 @@
 """Checks over all sites: is each row there once, and do the rollups hold what raw holds?
 
 These are the operator's statements, not a site's: with migrate.py the only ones that do not go through
-statnive.query.where. Run them while no insert runs (on the writer's thread): between a part of events_raw and its
-rollups' parts the numbers rightly differ.
+statnive.query.where. Run them while no insert runs (on the writer's thread): between a part of events_raw and
+its rollups' parts the numbers rightly differ.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Drift(NamedTuple):
 def count_block(client: Client, log_id: int, first_lsn: int, last_lsn: int) -> dict[int, int]:
     """How many rows of a log's LSN range are in events_raw, by partition (YYYYMM). Empty: none is."""
     rows = client.operator_query(
-        f"SELECT toYYYYMM(day) AS partition, count() AS row_count FROM {client.database}.{RAW_TABLE} "
+        f"SELECT toYYYYMM(day) AS partition, count() AS row_count FROM {client.database}.{RAW_TABLE} "  # noqa: S608
         "WHERE log_id = {log_id:UInt64} AND lsn >= {first_lsn:UInt64} AND lsn <= {last_lsn:UInt64} "
         "GROUP BY partition ORDER BY partition",
         {"log_id": log_id, "first_lsn": first_lsn, "last_lsn": last_lsn},
@@ -35,7 +35,9 @@ def count_block(client: Client, log_id: int, first_lsn: int, last_lsn: int) -> d
 
 
 def drift(client: Client) -> list[Drift]:
-    """Every partition of every rollup whose `events` is not the number of rows in events_raw; [] = all is well."""
+    """Every partition of every rollup whose `events` is not the number of rows in events_raw; [] = all is
+    well.
+    """
     raw = _by_partition(client, RAW_TABLE, "countIf(is_bot = 0)")
     found = []
     for rollup in rollups(client):
@@ -53,7 +55,9 @@ def rollup_drift_rows(client: Client) -> int:
 
 
 def rollups(client: Client) -> list[str]:
-    """The rollups by what makes a table one: a summed column `events`. A new migration file is checked at once."""
+    """The rollups by what makes a table one: a summed column `events`. A new migration file is checked at
+    once.
+    """
     rows = client.operator_query(
         "SELECT table FROM system.columns WHERE database = {database:String} AND name = 'events' "
         "AND startsWith(type, 'SimpleAggregateFunction(sum') ORDER BY table",
@@ -64,7 +68,7 @@ def rollups(client: Client) -> list[str]:
 
 def _by_partition(client: Client, table: str, measure: str) -> dict[int, int]:
     rows = client.operator_query(
-        f"SELECT toYYYYMM(day) AS partition, {measure} AS row_count "
+        f"SELECT toYYYYMM(day) AS partition, {measure} AS row_count "  # noqa: S608
         f"FROM {client.database}.{table} GROUP BY partition"
     )
     return {row["partition"]: row["row_count"] for row in rows}

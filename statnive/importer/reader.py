@@ -162,7 +162,7 @@ def _unzipped(name: str, pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[
             yield text, bytes_read
             begun = not unpack.eof
             piece = unpack.unconsumed_tail if begun else unpack.unused_data
-            more = bool(piece)  # all is read, perhaps not all is out
+            more = bool(piece) or len(text) == _UNPACKED_BYTES_MAX  # all is read, perhaps not all is out
     if begun:
         raise BrokenInput(f"{name}: is cut short: its packed data ends early, after {bytes_read} bytes")
 

@@ -25,6 +25,10 @@ UNKNOWN: Final = "Unknown agent"
 HEADLESS: Final = "Headless browser"
 
 
+# Patterns that also catch a person's software: bot's name -> what tells the person's.
+NO_BOTS: Final = {"Sonic": "Slack_SSB/"}  # Slack's desktop client calls its engine so
+
+
 class BotMatcher:
     """`matcher(agent)` is the bot's name, "" for what may be a person."""
 
@@ -40,8 +44,12 @@ class BotMatcher:
     def __call__(self, agent: str) -> str:
         if len(agent) < AGENT_CHARS_MIN:
             found = self._extractor.extract(agent)
-            return found.family if found else SHORT if agent.strip() else EMPTY
+            if found is not None:
+                return found.family
+            return SHORT if agent.strip() else EMPTY
         if len(agent) > AGENT_CHARS_MAX:
             return OVERLONG
         found = self._extractor.extract(agent)
-        return found.family if found else ""
+        if found is None or (found.family in NO_BOTS and NO_BOTS[found.family] in agent):
+            return ""
+        return found.family

@@ -120,7 +120,9 @@ class Parser:
         hash_mode = payload.h if payload.h is not None else payload.hash_mode
         page = self._pages.of(url, bool(hash_mode))
         name = _name(payload.n if payload.n is not None else payload.name)
-        scroll_depth, engaged_ms = _engagement(payload) if name == limits.ENGAGEMENT else (limits.SCROLL_UNTOLD, 0)
+        scroll_depth, engaged_ms = (
+            _engagement(payload) if name == limits.ENGAGEMENT else (limits.SCROLL_UNTOLD, 0)
+        )
         props = next((p for p in (payload.p, payload.props, payload.m, payload.meta) if p is not None), None)
         revenue = payload.revenue_short if payload.revenue_short is not None else payload.revenue
         amount, currency = _revenue(revenue) if revenue is not None else (0, "")
@@ -235,7 +237,9 @@ def _props(props: dict[str, Any] | str) -> dict[str, str]:
         if len(name.encode()) > limits.PROP_KEY_BYTES_MAX:
             raise Rejected("props", f"has a name longer than {limits.PROP_KEY_BYTES_MAX} bytes")
         if len(text.encode()) > limits.PROP_VALUE_BYTES_MAX:
-            raise Rejected("props", f"has a value longer than {limits.PROP_VALUE_BYTES_MAX} bytes ({name[:40]})")
+            raise Rejected(
+                "props", f"has a value longer than {limits.PROP_VALUE_BYTES_MAX} bytes ({name[:40]})"
+            )
         ready[name] = text
     return ready
 

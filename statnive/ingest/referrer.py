@@ -96,11 +96,11 @@ _KEYS: Final = {
     for key in (*_TEXT_KEYS, *CLICK_IDS)
     for plain in (key, key.upper(), key.title(), key.title().replace("Utm", "UTM"))
     for form in (plain, f"amp;{plain}")
-} | {"ScCid": "sccid", "&amp;ScCid": "sccid"}
+} | {"ScCid": "sccid", "amp;ScCid": "sccid"}
 _ONLY_CLICKED: Final = {click: Tags(click=click) for click in CLICK_IDS.values()}
 
 _PLAIN_URL = re.compile(
-    r"https?://((?:[a-z0-9_-]{1,63}\.){1,9}[a-z0-9-]{1,63})(?::\d{1,5})?(/[^?#\\]*)?(?:[?#]|\Z)"
+    r"https?://((?:[a-z0-9_-]{1,63}\.){1,9}[a-z0-9-]{1,63})(?::\d{1,5})?(/[^?#\\\s]*)?(?:[?#]|\Z)"
 )
 _AUTHORITY_END = re.compile(r"[/?#\\]")
 _PATH_END = re.compile(r"[?#]")
@@ -270,8 +270,8 @@ def _clean_host(authority: str) -> str:
     """The host of an authority: no user, no port, ASCII, lower case, out of a page cache; "" = not a host."""
     host = authority.rpartition("@")[2].lower()
     if host.startswith("["):  # IPv6
-        literal = host.partition("]")[0][1:]
-        return f"[{literal}]" if re.fullmatch(r"[0-9a-f:.]{2,45}", literal) else ""
+        literal = re.match(r"\[[0-9a-f:.]{2,45}\]", host)
+        return literal[0] if literal else ""
     host = host.partition(":")[0].strip(". ")
     if len(host) > limits.HOST_CHARS_MAX:
         return ""

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import ua_parser_rs
 from ua_parser_builtins.matchers import MATCHERS
 
-from statnive.ingest.bots import AGENT_CHARS_MAX, HEADLESS, UNKNOWN, BotMatcher
+from statnive.ingest.bots import AGENT_CHARS_MAX, HEADLESS, OVERLONG, UNKNOWN, BotMatcher
 from statnive.ingest.parse import clean
 
 NAME_CHARS_MAX: Final = 40
@@ -81,6 +81,8 @@ BROWSERS: Final = {
     "Ecosia Android": "Ecosia",
     "Other": "",
 }
+# What a console, a television or an old phone still has where nothing else in its header is known.
+BROWSER_TOKENS: Final = ("Mozilla/", "MIDP", "MAUI")
 SYSTEMS: Final = {"Mac OS X": "macOS", "Mac OS": "Mac OS Classic", "Chromium OS": "Chrome OS", "Other": ""}
 BRANDS: Final = {  # of Sec-CH-UA, where the product has another name here
     "Google Chrome": "Chrome",
@@ -97,6 +99,9 @@ BRANDS: Final = {  # of Sec-CH-UA, where the product has another name here
     "Whale": "Whale",
     "NAVER": "Whale",
 }
+
+# Tried before ua-parser's: what it takes for another browser.
+MORE_BROWSERS: Final = ((r"(FxiOS)/(\d+)", "Firefox iOS", None, None, None, None),)
 
 # Tried in this order; what matches none is a desktop, or an Android tablet.
 DEVICES: Final = (
@@ -131,7 +136,7 @@ class AgentParser:
         self._bot = BotMatcher()
         browsers, systems, _ = MATCHERS
         fields = attrgetter("regex", "family", "major", "minor", "patch", "patch_minor")
-        self._browser = ua_parser_rs.UserAgentExtractor(map(fields, browsers))
+        self._browser = ua_parser_rs.UserAgentExtractor([*MORE_BROWSERS, *map(fields, browsers)])
         self._system = ua_parser_rs.OSExtractor(map(fields, systems))
         self._device = ua_parser_rs.UserAgentExtractor(
             (f"({pattern})", name, None, None, None, None) for name, pattern in DEVICES
@@ -159,6 +164,8 @@ class AgentParser:
         return self._known.cache_info().misses + self._hinted.cache_info().misses
 
     def _parse(self, ua: str) -> Agent:
+        if len(ua) > AGENT_CHARS_MAX:
+            return _bot(OVERLONG)
         if not ua.isprintable():
             ua = clean(ua)
         bot = self._bot(ua)
@@ -166,14 +173,20 @@ class AgentParser:
             return _bot(bot)
         browser, system = self._browser.extract(ua), self._system.extract(ua)
         # An app's own requests name the app, whatever it likes: one name for all keeps the dimension small.
-        name = NATIVE_APP if " CFNetwork/" in ua else _name(browser, BROWSERS)
+        native = " CFNetwork/" in ua or ua.startswith("Dalvik/")
+        name = NATIVE_APP if native else _name(browser, BROWSERS)
         os = _name(system, SYSTEMS)
-        if not name and not os:
-            return _bot(UNKNOWN)
         found = self._device.extract(ua)
-        device = found.family if found else TABLET if os == "Android" else DESKTOP
+        if not name and not os and (found is None or not any(token in ua for token in BROWSER_TOKENS)):
+            return _bot(UNKNOWN)
         if name == "HeadlessChrome":
             return _bot(HEADLESS)
+        if found is not None:
+            device = found.family
+        elif os == "Android" and not native and ua.startswith("Mozilla/"):
+            device = TABLET  # an Android phone's browser says "Mobile"
+        else:
+            device = MOBILE if os in ("Android", "iOS") else DESKTOP
         return Agent(name, _digits(browser.major) if browser else "", os, _os_version(os, system), device, "")
 
     def _parse_with_hints(self, ua: str, hints: ClientHints) -> Agent:
@@ -184,6 +197,11 @@ class AgentParser:
         if any("Headless" in brand for brand in brands):
             return _bot(HEADLESS)
         agent = _with_platform(agent, hints)
+        if hints.model and agent.os == "Android":
+            model = hints.model.strip(' "')
+            found = self._device.extract(clean(f"; {model})"))
+            if found is not None and found.family in (TABLET, TV):
+                agent = agent._replace(device=found.family)
         for brand, version in brands.items():
             name = BRANDS.get(brand)
             if name and name != "Chrome" and name != agent.browser:
@@ -230,6 +248,8 @@ def _with_platform(agent: Agent, hints: ClientHints) -> Agent:
     os = SYSTEMS.get(platform, platform)
     if os not in ("Windows", "macOS", "Linux", "Android", "Chrome OS", "iOS"):
         os = agent.os
+    if os == "Linux" and agent.os:
+        os = agent.os  # the header may name the distribution
     version = agent.os_version if os == agent.os else ""
     major, _, rest = hints.platform_version.strip(' "').partition(".")
     if major.isascii() and major.isdigit() and len(major) <= 3:

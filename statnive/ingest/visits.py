@@ -2,7 +2,8 @@
 
 Owns: the open visits of the last 30 minutes, in order of their last event, bounded.
 Invariants: I1 over a visit's rows, visit_start sums to 1 and bounce_delta to 1 (a bounce) or 0 (none);
-            I2 duration_delta sums to last event - first event; I3 each page view moves the exit: +1 here, -1 where it was.
+            I2 duration_delta sums to last event - first event; I3 each page view moves the exit: +1 here, -1
+            where it was.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a request asks for: local days from from/to or period/date, the interval, the page of a list.
 
-Days are the site's. An hour is the UTC instant at which the site's local hour began: with half-hour zones and on the
-days of a clock change the hours of a day are neither always 24 nor always at minute 0 of UTC.
+Days are the site's. An hour is the UTC instant at which the site's local hour began: with half-hour zones and
+on the days of a clock change the hours of a day are neither always 24 nor always at minute 0 of UTC.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def _period(period: str, day: date) -> tuple[date, date]:
             day = _month_end(day)
         case "12mo":
             # The twelve calendar months up to and including that of the date.
-            first = (day.replace(day=1) - timedelta(days=335)).replace(day=1)
+            months = day.year * 12 + (day.month - 1) - 11
+            first = date(months // 12, months % 12 + 1, 1)
             day = _month_end(day)
         case _:
             raise Rejected("period", f"must be one of {', '.join(PERIODS)}")

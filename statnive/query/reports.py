@@ -1,10 +1,10 @@
 """The reports behind the dashboard and the JSON API, from the rollups alone.
 
-visitors is the merge of the visitor states over the range. The salt changes each local day, so a person who comes on
-two days is two visitors; one who objects to being recognised is in every total and in no `visitors`.
+visitors is the merge of the visitor states over the range. The salt changes each local day, so a person who
+comes on two days is two visitors; one who objects to being recognised is in every total and in no `visitors`.
 
-bounces are signed and taken back when a visit goes on: a visit that lives across the edge of the range can leave a -1
-or a surplus +1 inside it, so rates are held to 0..100 and exits to 0 and more.
+bounces are signed and taken back when a visit goes on: a visit that lives across the edge of the range can
+leave a -1 or a surplus +1 inside it, so rates are held to 0..100 and exits to 0 and more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ Answer = dict[str, Any]
 _VISITORS: Final = "uniqCombined64Merge(visitors) AS visitors"
 _COUNTS: Final = f"{_VISITORS}, sum(visits) AS visits, sum(pageviews) AS pageviews"
 _BOUNCES: Final = "sum(bounces) AS bounces"
-_PAGES_SEEN: Final = "GROUP BY page HAVING sum(pageviews) > 0"
 
 
 class Reader(Protocol):
@@ -100,18 +99,24 @@ def trend(reader: Reader, asked: Asked, interval: Interval) -> Answer:
 
 
 def pages(reader: Reader, asked: Asked, part: Slice) -> Answer:
-    """Pages that were viewed, most visitors first. visits: those that began here; exits: those that ended here."""
+    """Pages that were viewed, most visitors first. visits: those that began here; exits: those that ended
+    here.
+    """
     scope = where(asked.days.scope(asked.site.id))
     rows = reader.query(
         scope.select(
             f"pathname AS page, {_COUNTS}, sum(entries) AS entries, greatest(sum(exits), 0) AS exits",
             Table.DAILY_PAGES,
-            f"{_PAGES_SEEN} ORDER BY visitors DESC, pageviews DESC, page LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}",
+            # By its alias: an aggregate of that name again would be an aggregate inside an aggregate.
+            "GROUP BY page HAVING pageviews > 0 ORDER BY visitors DESC, pageviews DESC, page "
+            "LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
             limit=part.limit,
             offset=part.offset,
         )
     )
-    total = _total(reader, scope.select("pathname AS page", Table.DAILY_PAGES, _PAGES_SEEN))
+    total = _total(
+        reader, scope.select("pathname AS page", Table.DAILY_PAGES, "GROUP BY page HAVING sum(pageviews) > 0")
+    )
     names = ("page", "visitors", "pageviews", "visits", "entries", "exits")
     return {
         **_head(asked),
@@ -184,7 +189,9 @@ def _head(asked: Asked) -> Answer:
 
 
 def _filled(rows: Rows, steps: Iterable[Any], label: Callable[[Any], str]) -> list[Answer]:
-    """A point for each step. A step that the calendar does not know (the site's zone was changed) keeps its rows."""
+    """A point for each step. A step that the calendar does not know (the site's zone was changed) keeps its
+    rows.
+    """
     found = {row["step"]: row for row in rows}
     empty = {"visitors": 0, "visits": 0, "pageviews": 0}
     return [

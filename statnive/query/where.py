@@ -3,7 +3,8 @@
 Owns:       the only constructor of Statement.
 Inputs:     a Scope: one site, one time column, a half-open span.
 Outputs:    Statements with bound parameters; a value never becomes part of the SQL text.
-Invariants: I1 no Statement without a Scope; I2 a span is half-open and not empty; I3 every placeholder has its value.
+Invariants: I1 no Statement without a Scope; I2 a span is half-open and not empty; I3 every placeholder has
+            its value.
 Failure:    AssertionError or TypeError: a report that breaks this is a programmer's error.
 
 tests/query/test_choke_point.py walks the code and refuses SQL that goes around it.
@@ -22,7 +23,7 @@ import attrs
 
 
 class TimeColumn(StrEnum):
-    """What a span is measured in: the site's local date, the start of its local hour, or the event's instant."""
+    """What a span is measured in: the site's local date, its local hour's start, or the event's instant."""
 
     DAY = "day"
     HOUR = "hour"
@@ -92,7 +93,8 @@ class Where:
     def select(self, columns: str, table: Table, tail: str = "", **bound: int | str) -> Statement:
         """SELECT `columns` FROM `table` for the scope, then `tail` (GROUP BY, HAVING, ORDER BY, LIMIT).
 
-        `columns` and `tail` are constants of the program; what comes from outside is `bound`, as {name:Type} (I3).
+        `columns` and `tail` are constants of the program; what comes from outside is `bound`, as {name:Type}
+        (I3).
         """
         assert not self.parameters.keys() & bound.keys(), "a report can't rebind its scope"
         sql = f"SELECT {columns} FROM {Table(table)} {self.text} {tail}".rstrip()  # noqa: S608
@@ -113,7 +115,7 @@ def where(scope: Scope) -> Where:
 
 
 def _bound(moment: date) -> int | str:
-    """As the engine reads it whatever its time zone: a date by name, an instant in seconds since the epoch."""
+    """As the engine reads it whatever its time zone: a date by name, an instant in seconds of the epoch."""
     if isinstance(moment, datetime):
         return int(moment.astimezone(UTC).timestamp())
     return moment.isoformat()

@@ -128,7 +128,6 @@ class Reader:
     # --- bytes ----------------------------------------------------------------------------------------------
 
     def _open(self, path: Path) -> None:
-        self._window = b""  # what was read before may be older than the span's end
         if path != self._open_path:
             self.close()
             self._fd = self._fs.open(path)

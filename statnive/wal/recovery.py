@@ -202,8 +202,7 @@ class _Recovery:
         self._report(Damage.HEADER, segment.path.name, Bad(0, len(block), 1, 0), block)
         fd = self._fs.open(segment.path)
         try:
-            head = seg.encode_header(self._log_id, segment.first_lsn)[: seg.SEGMENT_HEADER_BYTES]
-            write_all(self._fs, fd, head, 0)
+            write_all(self._fs, fd, seg.encode_header(self._log_id, segment.first_lsn), 0)
             self._fs.fdatasync(fd)
         finally:
             self._fs.close(fd)
@@ -291,8 +290,7 @@ class _Recovery:
         fd = self._fs.open(segment.path)
         try:
             zeros = bytes(seg.padding_bytes(segment.end, segment.size)) if wipe else b""
-            if last_frame or zeros:
-                write_all(self._fs, fd, last_frame + zeros, segment.end - len(last_frame))
+            write_all(self._fs, fd, last_frame + zeros, segment.end - len(last_frame))
             if wipe:
                 write_zeros(self._fs, fd, segment.end + len(zeros), torn_end)
             self._fs.fdatasync(fd)

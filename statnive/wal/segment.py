@@ -112,9 +112,9 @@ def parse_name(name: str) -> int | None:
 
 
 def encode_header(log_id: int, first_lsn: int) -> bytes:
-    """A header block, and a page of zeros that wipes what a recycled file held there."""
+    """A header block."""
     head = _HEADER.pack(_MAGIC, FORMAT_VERSION, log_id, first_lsn)
-    return (head + blake3(head).digest(CHECKSUM_BYTES)).ljust(SEGMENT_HEADER_BYTES + PAGE_BYTES, b"\0")
+    return (head + blake3(head).digest(CHECKSUM_BYTES)).ljust(SEGMENT_HEADER_BYTES, b"\0")
 
 
 def decode_header(block: bytes) -> SegmentHeader | None:

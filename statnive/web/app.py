@@ -102,9 +102,7 @@ def public_app(parts: WebParts) -> PublicApp:
 
 def control_app(parts: WebParts) -> Starlette:
     """What the control socket serves: everything an operator at this machine may do."""
-    return _starlette(
-        parts, [*control.routes(parts), *stats.routes(parts), *_operator_routes(parts)]
-    )
+    return _starlette(parts, [*control.routes(parts), *stats.routes(parts), *_operator_routes(parts)])
 
 
 def _starlette(parts: WebParts, routes: list[BaseRoute]) -> Starlette:

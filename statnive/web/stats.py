@@ -70,7 +70,9 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     async def sites(request: Request) -> Response:
         known = sorted(parts.sites.current.by_id.values(), key=lambda site: site.domain)
-        return JSONResponse({"sites": [site_json(site) for site in known]}, headers={"cache-control": "no-store"})
+        return JSONResponse(
+            {"sites": [site_json(site) for site in known]}, headers={"cache-control": "no-store"}
+        )
 
     return [
         Route("/api/sites", sites),

@@ -14,7 +14,9 @@ from statnive.errors import Fatal, Overloaded
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 
-CONFIG = WalConfig(segment_bytes=256 * 1024, size_bytes_max=4 * 1024 * 1024, commit_interval_ms=5, commit_gap_ms=0)
+CONFIG = WalConfig(
+    segment_bytes=256 * 1024, size_bytes_max=4 * 1024 * 1024, commit_interval_ms=5, commit_gap_ms=0
+)
 
 
 class Fixture:
@@ -75,7 +77,9 @@ class FailingLog:
         raise Fatal("fdatasync: EIO")
 
 
-async def test_a_failed_sync_reaches_every_waiter_ends_the_actor_and_nothing_is_acknowledged(tmp_path: Path) -> None:
+async def test_a_failed_sync_reaches_every_waiter_ends_the_actor_and_nothing_is_acknowledged(
+    tmp_path: Path,
+) -> None:
     fixture = Fixture(tmp_path, log=FailingLog())
     batch = fixture.handle.append([b"row"], "a")
     with pytest.raises(ExceptionGroup) as caught:

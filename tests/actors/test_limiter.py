@@ -21,7 +21,9 @@ class Time:
 
 def admitted(handle: LimiterHandle, network: bytes, tries: int, asn: int = 0, site: int = 1) -> int:
     return sum(
-        1 for _ in range(tries) if not handle.admit_address(network, asn) and not handle.admit_site(network, asn, site)
+        1
+        for _ in range(tries)
+        if not handle.admit_address(network, asn) and not handle.admit_site(network, asn, site)
     )
 
 

@@ -20,7 +20,8 @@ from statnive.wal.state import StateFile
 WAL = WalConfig(segment_bytes=64 * 1024, size_bytes_max=4 * 1024 * 1024)
 CONFIG = WriterConfig(block_interval_ms=1, retry_first_ms=1, retry_max_ms=2)
 ROW = Row(
-    1, 1_790_000_000, bytes(16), 7, 20_717, 1_790_000_000, "pageview", 0, 1, 1, 1, 0, 0, 255, "example.com", "/", "", "", "",
+    1, 1_790_000_000, bytes(16), 7, 20_717, 1_790_000_000, "pageview", 0, 1, 1, 1, 0, 0, 255, "example.com", "/",
+    "", "", "",
     "Direct", "", "", "", "", "", "", "", 0, "", "desktop", "Chrome", "131", "Linux", "", {}, [], 0, "",
 )  # fmt: skip
 
@@ -57,7 +58,10 @@ class Fixture:
         self.state_file = StateFile(self.directory / "wal", RealFileSystem())
         state = self.state_file.load()
         self.log, _ = Log.open(
-            self.directory / "wal", config=WAL, fs=RealFileSystem(), checkpoint_lsn=state.done_lsn if state else 0
+            self.directory / "wal",
+            config=WAL,
+            fs=RealFileSystem(),
+            checkpoint_lsn=state.done_lsn if state else 0,
         )
         self.handle = WriterHandle(
             self.log, self.state_file, state, CONFIG, self.directory,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statnive.clickhouse.rows import RowEncoder, decode_row, suffix
+from statnive.clickhouse.rows import RowEncoder, decode_row, row_day, suffix
 from statnive.event import ROW_COLUMNS, Row
 
 U8, U16, U32, U64 = 2**8 - 1, 2**16 - 1, 2**32 - 1, 2**64 - 1
@@ -29,6 +29,7 @@ def test_a_row_decodes_to_itself_with_and_without_its_suffix(row, log_id, lsn):
     encoded = RowEncoder().encode(row)
     assert decode_row(encoded) == tuple(row)
     assert decode_row(encoded + suffix(log_id, lsn)) == (*row, log_id, lsn)
+    assert row_day(encoded) == row.day
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,7 +65,8 @@ def test_the_first_and_the_last_day_of_a_date_are_stored(engine, day):
 WRONG = [
     ("site_id", -1), ("site_id", U32 + 1), ("ts", U32 + 1), ("visitor", b"short"), ("visitor", b"x" * 17),
     ("visit_id", U64 + 1), ("day", U16 + 1), ("hour", -1), ("is_bot", 2), ("pageviews", U8 + 1),
-    ("visit_start", -1), ("bounce_delta", 128), ("bounce_delta", -129), ("duration_delta", -1), ("engaged_ms", U32 + 1),
+    ("visit_start", -1), ("bounce_delta", 128), ("bounce_delta", -129), ("duration_delta", -1),
+    ("engaged_ms", U32 + 1),
     ("scroll_depth", 256), ("city_id", U32 + 1), ("revenue", 2**63), ("goals", [U32 + 1]),
 ]  # fmt: skip
 

@@ -14,7 +14,9 @@ import httpx
 import msgspec
 
 READY_DEADLINE_S = 60
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
 READ_CLICKHOUSE = """
 import sys, json
 from pathlib import Path
@@ -32,19 +34,19 @@ def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("STATNIVE_")}
 
 
-def statnive(*arguments: str, data_dir: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+def statnive(
+    *arguments: str, data_dir: Path, stdin: bytes | None = None, settings: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run one command to its end; the caller judges the exit code."""
     done = subprocess.run(
         [sys.executable, "-m", "statnive", *arguments, "--data-dir", str(data_dir)],
         capture_output=True,
         input=stdin,
-        env=environment(),
+        env={**environment(), **(settings or {})},
         timeout=120,
         check=False,
     )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def read_clickhouse(data_dir: Path, *statements: str) -> list[list[dict[str, Any]]]:
@@ -67,7 +69,17 @@ class Server:
         self.data_dir = data_dir
         self.output: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "statnive", "serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0", *options],
+            [
+                sys.executable,
+                "-m",
+                "statnive",
+                "serve",
+                "--data-dir",
+                str(data_dir),
+                "--listen",
+                "127.0.0.1:0",
+                *options,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**environment(), **(settings or {})},
@@ -117,7 +129,9 @@ class Server:
         self._reader.join(10)
         return code
 
-    def event(self, *, host: str, path: str = "/", address: str = "", agent: str = BROWSER, **extra: Any) -> httpx.Response:
+    def event(
+        self, *, host: str, path: str = "/", address: str = "", agent: str = BROWSER, **extra: Any
+    ) -> httpx.Response:
         """Send one event as a browser would."""
         headers = {"user-agent": agent, "content-type": "text/plain"}
         if address:

@@ -61,7 +61,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(tmp_path: Path, chromium: Browser) -> None:
+def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
+    tmp_path: Path, chromium: Browser
+) -> None:
     with Server(tmp_path / "data") as server:
         added = statnive("site", "add", "shop.example", data_dir=server.data_dir)
         assert added.returncode == 0, added.stderr
@@ -92,5 +94,9 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(tmp_path: Pa
         assert errors == []
         overview = server.stats("overview", site="shop.example", period="day")["metrics"]
         assert (overview["pageviews"], overview["visitors"], overview["visits"]) == (3, 1, 1)
-        assert {row["page"] for row in server.stats("pages", site="shop.example")["rows"]} == {"/", "/one", "/two"}
+        assert {row["page"] for row in server.stats("pages", site="shop.example")["rows"]} == {
+            "/",
+            "/one",
+            "/two",
+        }
         assert server.stop() == 0

@@ -17,7 +17,9 @@ from tests.e2e.server import BROWSER, Server, environment, statnive
 GEOIP = Path(__file__).parents[2].parent / "shared" / "data" / "geoip"
 
 
-def serve(data_dir: Path, *options: str, settings: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def serve(
+    data_dir: Path, *options: str, settings: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """A start that is expected to fail."""
     return subprocess.run(
         [sys.executable, "-m", "statnive", "serve", "--data-dir", str(data_dir), *options],
@@ -32,7 +34,10 @@ def serve(data_dir: Path, *options: str, settings: dict[str, str] | None = None)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"STATNIVE_WAL_COMMIT_INTERVALL_MS": "20"}, ["wal.commit_intervall_ms", "unknown key", "commit_interval_ms"]),
+        (
+            {"STATNIVE_WAL_COMMIT_INTERVALL_MS": "20"},
+            ["wal.commit_intervall_ms", "unknown key", "commit_interval_ms"],
+        ),
         ({"STATNIVE_WAL_COMMIT_INTERVAL_MS": "500"}, ["wal.commit_interval_ms", "500", "at most 100"]),
         ({"STATNIVE_SERVER_TRUSTED_PROXIES": "10.0.0.0/33"}, ["server.trusted_proxies", "10.0.0.0/33"]),
         ({"STATNIVE_LIMITER_KEYS_MAX": "many"}, ["limiter.keys_max", "many", "int"]),
@@ -91,7 +96,8 @@ def test_a_full_disk_ends_the_process_with_a_message_or_refuses_and_loses_nothin
             "STATNIVE_LIMITER_ADDRESS_PER_S": "100000",
             "STATNIVE_LIMITER_ADDRESS_BURST": "100000",
         }
-        statnive("site", "add", "full.example", data_dir=mount / "data")
+        added = statnive("site", "add", "full.example", data_dir=mount / "data", settings=settings)
+        assert added.returncode == 0, added.stderr
         acknowledged = refused = 0
         server = Server(mount / "data", settings=settings)
         filler = mount / "filler"
@@ -120,7 +126,10 @@ def test_a_full_disk_ends_the_process_with_a_message_or_refuses_and_loses_nothin
         with Server(mount / "data", settings=settings) as again:
             assert again.stop() == 0
         with Server(mount / "data", settings=settings) as again:
-            assert again.stats("overview", site="full.example", period="day")["metrics"]["pageviews"] == acknowledged
+            assert (
+                again.stats("overview", site="full.example", period="day")["metrics"]["pageviews"]
+                == acknowledged
+            )
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
 
@@ -135,7 +144,9 @@ def test_an_unknown_site_is_answered_with_its_reason_and_listed_for_the_operator
         assert drops["reasons"] == [{"reason": "unknown_site", "events": 1}]
 
 
-def test_sigterm_answers_what_is_in_flight_and_brings_every_acknowledged_event_into_clickhouse(tmp_path: Path) -> None:
+def test_sigterm_answers_what_is_in_flight_and_brings_every_acknowledged_event_into_clickhouse(
+    tmp_path: Path,
+) -> None:
     statnive("site", "add", "term.example", data_dir=tmp_path / "data")
     with Server(tmp_path / "data") as server:
         host, port = server.url.removeprefix("http://").split(":")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import crawleruseragents
@@ -21,7 +21,7 @@ ROBOTS = ("Ezooms/", "spinn3r.com/robot", "Google favicon", "libfetch", "BeetleB
 EMPTY = "Mozilla/4.0 (compatible;)"
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_person(agent: str) -> bool:
     """By the package's own loop over its patterns, the labels above, and the article's rules for user agents."""
     if not 16 <= len(agent) <= 500 or not agent.isascii() or agent == EMPTY:
@@ -35,7 +35,9 @@ def expected() -> dict[str, DayCount]:
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_each_days_page_views_are_exact_and_visitors_within_one_percent(tmp_path: Path, running: bool) -> None:
+def test_each_days_page_views_are_exact_and_visitors_within_one_percent(
+    tmp_path: Path, running: bool
+) -> None:
     data_dir = tmp_path / "data"
     if not running:
         assert statnive("site", "add", SITE, data_dir=data_dir).returncode == 0
@@ -53,7 +55,12 @@ def test_each_days_page_views_are_exact_and_visitors_within_one_percent(tmp_path
         for day, count in wanted.items():
             assert found[day]["pageviews"] == count.page_views
             assert found[day]["visitors"] == pytest.approx(count.visitors, rel=0.01)
-        sources = {row["source"] for row in server.stats("sources", site=SITE, **{"from": "2015-05-17", "to": "2015-05-20"})["rows"]}
+        sources = {
+            row["source"]
+            for row in server.stats("sources", site=SITE, **{"from": "2015-05-17", "to": "2015-05-20"})[
+                "rows"
+            ]
+        }
         assert "Google" in sources
         assert server.stop() == 0
     assert "10,000" in done.stdout
@@ -68,7 +75,10 @@ def test_garbage_lines_are_skipped_and_named_and_the_others_go_in(tmp_path: Path
     clean = statnive("import", "log", "-", "--site", SITE, data_dir=data_dir, stdin=b"\n".join(good))
     dirty = statnive("import", "log", "-", "--site", SITE, data_dir=data_dir, stdin=mixed)
     assert (clean.returncode, dirty.returncode) == (0, 0)
-    recorded = [[line for line in done.stdout.splitlines() if "page views recorded" in line] for done in (clean, dirty)]
+    recorded = [
+        [line for line in done.stdout.splitlines() if "page views recorded" in line]
+        for done in (clean, dirty)
+    ]
     assert recorded[0][0].split()[3] == recorded[1][0].split()[3]
     assert "broken lines" in dirty.stdout
     assert "broken lines" not in clean.stdout

@@ -13,7 +13,8 @@ from tests.e2e.server import Server, statnive
 SITE = "private.example"
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 60)] + [f"2001:db8:77:{n:x}::{n:x}" for n in range(1, 40)]
 AGENTS = [
-    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1{n}.0.{n}.7 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    f"Chrome/1{n}.0.{n}.7 Safari/537.36"
     for n in range(10, 40)
 ]
 
@@ -49,7 +50,11 @@ def packed_ipv4_in_rows(directory: Path) -> list[str]:
         if file.is_file():
             content = file.read_bytes().rstrip(bytes(1))
             for order in (1, -1):
-                found = {t for t in ADDRESSES if ":" not in t and ipaddress.ip_address(t).packed[::order] in content}
+                found = {
+                    t
+                    for t in ADDRESSES
+                    if ":" not in t and ipaddress.ip_address(t).packed[::order] in content
+                }
                 if len(found) > 3:
                     hits.append(f"{file}: {len(found)} packed addresses")
     return hits
@@ -64,10 +69,17 @@ def test_no_file_holds_an_address_or_a_whole_user_agent(tmp_path: Path) -> None:
             for number, address in enumerate(ADDRESSES):
                 headers = {"user-agent": AGENTS[number % len(AGENTS)], "x-forwarded-for": address}
                 body = {"n": "pageview", "u": f"https://{SITE}/{number}", "r": "https://www.google.com/"}
-                assert client.post("/api/event", content=msgspec.json.encode(body), headers=headers).status_code == 202
+                assert (
+                    client.post("/api/event", content=msgspec.json.encode(body), headers=headers).status_code
+                    == 202
+                )
                 bad = {"x-forwarded-for": address, "user-agent": AGENTS[0]}
                 assert client.post("/api/event", content=b"nope", headers=bad).status_code == 400
-                client.post("/api/event", content=msgspec.json.encode({**body, "d": "unknown.example"}), headers=headers)
+                client.post(
+                    "/api/event",
+                    content=msgspec.json.encode({**body, "d": "unknown.example"}),
+                    headers=headers,
+                )
         if killed:
             server.kill()
         else:

@@ -22,8 +22,10 @@ def test_an_unknown_external_site_is_referral_never_direct() -> None:
     assert channel_of("", "", True, Campaign("direct", "(none)", ""), NO_CLICK) == "Referral"
 
 
-@pytest.mark.parametrize("medium", ["cpc", "CPC", "ppc", "paid", "paid-social", "paidsearch", "retargeting", "cpm",
-                                    "cpv", "google_cpc", "cpc-brand", "social_paid", "facebook-paid"])  # fmt: skip
+@pytest.mark.parametrize("medium", ["cpc", "CPC", "ppc", "paid", "paid-social", "paidsearch", "retargeting",
+"cpm",
+                                    "cpv", "google_cpc", "cpc-brand", "social_paid",
+                                    "facebook-paid"])  # fmt: skip
 def test_paid_media_make_a_search_source_paid_search(medium: str) -> None:
     assert channel_of("search", "", False, Campaign("google", medium, ""), NO_CLICK) == "Paid Search"
 

@@ -15,7 +15,11 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
         ("127.0.0.1", b"", "127.0.0.1"),
         ("127.0.0.1", b"203.0.113.9", "203.0.113.9"),
         ("203.0.113.5", b"203.0.113.9", "203.0.113.5"),  # from a stranger: not believed
-        ("127.0.0.1", b"198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the client may write the left part itself
+        (
+            "127.0.0.1",
+            b"198.51.100.1, 203.0.113.9",
+            "203.0.113.9",
+        ),  # the client may write the left part itself
         ("127.0.0.1", b"203.0.113.9, 127.0.0.2, 127.0.0.3", "203.0.113.9"),
         ("127.0.0.1", b"unknown", "127.0.0.1"),
         ("127.0.0.1", b"203.0.113.9, unknown, 127.0.0.2", "127.0.0.2"),
@@ -40,5 +44,9 @@ def test_any_forwarded_for_gives_an_address(forwarded: bytes) -> None:
 
 
 def test_ipv6_clients_are_known_by_their_64() -> None:
-    assert network_key("2001:db8:1:2:3:4:5:6") == network_key("2001:db8:1:2::9") != network_key("2001:db8:1:3::9")
+    assert (
+        network_key("2001:db8:1:2:3:4:5:6")
+        == network_key("2001:db8:1:2::9")
+        != network_key("2001:db8:1:3::9")
+    )
     assert len(network_key("203.0.113.9")) == 4

@@ -6,7 +6,9 @@ from statnive.config import IngestConfig
 from statnive.ingest.fast_reject import FastReject
 from statnive.ingest.request import RequestHead
 
-CHROME = b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+CHROME = (
+    b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
 
 
 def rejected(agent: bytes, *headers: tuple[bytes, bytes]) -> bool:

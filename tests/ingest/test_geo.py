@@ -68,8 +68,13 @@ def test_mapped_ipv4_is_the_ipv4_address() -> None:
         ":\x00",
         "\ud800",
         ":\ud800",
-    ]
-    + ["1" * 5_000, ":" * 5_000, "192.168.1.1", "127.0.0.1", "::1", "fd00::1"],
+        "1" * 5_000,
+        ":" * 5_000,
+        "192.168.1.1",
+        "127.0.0.1",
+        "::1",
+        "fd00::1",
+    ],
 )
 def test_what_is_no_public_address_is_nowhere(address: str) -> None:
     geo = Geo(CITY, ASN)

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from statnive.ingest.local_time import LocalTime
 
-ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Asia/Tehran", "Pacific/Apia"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Tehran",
+    "Pacific/Apia",
+]
 
 
 @given(st.sampled_from(ZONES), st.integers(946_684_800, 2_000_000_000))
@@ -26,7 +34,9 @@ def test_half_hour_zones_begin_their_hours_at_half_past() -> None:
     assert datetime.fromtimestamp(LocalTime("Asia/Kolkata").at(ts)[1], UTC).minute == 30
 
 
-@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)])
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)]
+)
 def test_a_day_has_the_hours_it_has(day: date, hours: int) -> None:
     clock = LocalTime("Europe/Berlin")
     number = (day - date(1970, 1, 1)).days

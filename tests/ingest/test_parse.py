@@ -26,9 +26,16 @@ def one(**payload: Any) -> WireEvent:
 
 
 def test_short_keys_win_over_long_ones() -> None:
-    (event,) = parse({"n": "a", "name": "b", "u": "https://x.example/1", "url": "https://y.example/2", "d": "d.example"})
+    (event,) = parse(
+        {"n": "a", "name": "b", "u": "https://x.example/1", "url": "https://y.example/2", "d": "d.example"}
+    )
     assert isinstance(event, WireEvent)
-    assert (event.name, event.page.host, event.page.path, event.domains) == ("a", "x.example", "/1", ("d.example",))
+    assert (event.name, event.page.host, event.page.path, event.domains) == (
+        "a",
+        "x.example",
+        "/1",
+        ("d.example",),
+    )
 
 
 def test_unknown_fields_are_ignored() -> None:

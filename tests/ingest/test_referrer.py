@@ -33,8 +33,10 @@ def test_a_referrer_is_stored_without_query_fragment_user_port_and_www(classifie
     assert source(classifier, "https://some-site.net/#frag?x").referrer == "some-site.net"
 
 
-@pytest.mark.parametrize("host", ["example.com", "www.example.com", "blog.example.com", "shop.example.org", "a.shop.example.org",
-                                  "EXAMPLE.COM", "example.com."])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    ["example.com", "www.example.com", "blog.example.com", "shop.example.org", "EXAMPLE.COM", "example.com."],
+)
 def test_own_hosts_and_what_is_below_them_are_direct(classifier: SourceClassifier, host: str) -> None:
     assert source(classifier, f"https://{host}/page") == Source("", "", "Direct", "", "", "", "", "")
 
@@ -45,7 +47,10 @@ def test_hosts_that_only_look_like_the_own_are_external(classifier: SourceClassi
 
 
 def test_tags_are_stored_decoded_and_clean(classifier: SourceClassifier) -> None:
-    query = "utm_source=Spring%20Post&utm_medium=e+mail&utm_campaign=%E2%82%AC%0A%09x&utm_content=%ff%00a&utm_term=a%20%20b"
+    query = (
+        "utm_source=Spring%20Post&utm_medium=e+mail&utm_campaign=%E2%82%AC%0A%09x"
+        "&utm_content=%ff%00a&utm_term=a%20%20b"
+    )
     assert source(classifier, "", query) == Source(
         "", "Spring Post", "Email", "Spring Post", "e mail", "€x", "a", "a b"
     )
@@ -91,10 +96,15 @@ def test_copies_of_a_page_count_as_its_own_host(classifier: SourceClassifier) ->
     assert source(classifier, "https://some--site-net.translate.goog/").referrer_name == "some-site.net"
 
 
-@pytest.mark.parametrize("referrer", ["about:blank", "data:text/html,x", "file:///etc/passwd", "javascript:alert(1)", "mailto:a@b.de",
-                                      "chrome-extension://abc/x", "words only", "https://", "http://?", "://", "https://[::1", "https:///x",
-                                      "https://" + "a" * 300 + ".de/", "https://a..b/", "http://%00/", "http://ex ample.com/", "\x00",
-                                      "http://" + "ü" * 100 + ".de", "-", "...", "@", "http://@", "android-app://", "android-app:// x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "referrer",
+    [
+        "about:blank", "data:text/html,x", "file:///etc/passwd", "javascript:alert(1)", "mailto:a@b.de",
+        "chrome-extension://abc/x", "words only", "https://", "http://?", "://", "https://[::1", "https:///x",
+        "https://" + "a" * 300 + ".de/", "https://a..b/", "http://%00/", "http://ex ample.com/", "\x00",
+        "http://" + "ü" * 100 + ".de", "-", "...", "@", "http://@", "android-app://", "android-app:// x",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_of_a_site_is_direct(classifier: SourceClassifier, referrer: str) -> None:
     assert source(classifier, referrer) == Source("", "", "Direct", "", "", "", "", "")
 
@@ -135,9 +145,12 @@ def test_sites_do_not_share_answers(classifier: SourceClassifier) -> None:
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 URL_PIECES = st.lists(
     st.sampled_from(
-        ["https://", "http://", "android-app://", "//", "www.", "google", ".", "com", "xn--", "bücher", "\u202e", "\ud800", "\x00", "\n",
-         "😀", "/", "?", "#", "&", "=", "@", ":", "[", "]", "%", "%ff", "%00", "\\", "a" * 300, "9", "-", "_", "..", "İ", "ß", "。", "@", " ",
-         "utm_source=", "utm_medium=cpc", "ref=", "gclid=1", "fbclid=2", ".cdn.ampproject.org", ".translate.goog", "xn--a", "+", "amp;"]
+        ["https://", "http://", "android-app://", "//", "www.", "google", ".", "com", "xn--", "bücher",
+        "\u202e", "\ud800", "\x00", "\n",
+         "😀", "/", "?", "#", "&", "=", "@", ":", "[", "]", "%", "%ff", "%00", "\\", "a" * 300, "9", "-",
+         "_", "..", "İ", "ß", "。", "@", " ",
+         "utm_source=", "utm_medium=cpc", "ref=", "gclid=1", "fbclid=2", ".cdn.ampproject.org",
+         ".translate.goog", "xn--a", "+", "amp;"]
     ),
     max_size=14,
 ).map("".join)  # fmt: skip

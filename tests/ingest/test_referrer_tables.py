@@ -1,4 +1,4 @@
-"""The source tables: keys, precedence, the operator's own file, and that committed tables are derived as they say."""
+"""The source tables: keys, precedence, the operator's own file, and that tools derive what is committed."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ def test_tags_are_known_by_short_names_and_with_ad_words(table: SourceTable) -> 
 def test_an_operators_table_extends_and_overrides(tmp_path: Path) -> None:
     file = tmp_path / "sources.tsv"
     file.write_text(
-        "# mine\nintranet.example\tIntranet\treferral\ngoogle.com\tGoogle US\tsearch\ntag:fb\tForeign Books\treferral\n"
-        "app:com.mine.app\tOur app\tsocial\nbücher.example\tBücher\tshopping\n*.partner.example\tPartner\tvideo\n",
+        "# mine\nintranet.example\tIntranet\treferral\ngoogle.com\tGoogle US\tsearch\n"
+        "tag:fb\tForeign Books\treferral\napp:com.mine.app\tOur app\tsocial\n"
+        "bücher.example\tBücher\tshopping\n*.partner.example\tPartner\tvideo\n",
         encoding="utf-8",
     )
     classifier = SourceClassifier(file)

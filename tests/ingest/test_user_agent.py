@@ -18,11 +18,17 @@ from statnive.ingest.user_agent import (
     ClientHints,
 )
 
-WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
-ANDROID = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0{} Safari/537.36"
-PHONE, TABLET = ANDROID.format(" Mobile"), ANDROID.format("")
-MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+CHROME = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0{} Safari/537.36"
+WINDOWS = CHROME.format("Windows NT 10.0; Win64; x64", "")
+PHONE = CHROME.format("Linux; Android 10; K", " Mobile")
+TABLET = CHROME.format("Linux; Android 10; K", "")
+MAC = CHROME.format("Macintosh; Intel Mac OS X 10_15_7", "")
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1"
+)
+OLD_WINDOWS = "Mozilla/5.0 (Windows NT 6.3; rv:52.0) Gecko/20100101 Firefox/52.0"
+OLD_ANDROID = CHROME.format("Linux; Android 4.4.2; GT-I9505", " Mobile")
 DEVICES = {"desktop", "mobile", "tablet", "tv", "console", "bot"}
 
 
@@ -40,8 +46,8 @@ def parser() -> AgentParser:
         (MAC, Agent("Chrome", "141", "macOS", "10.15", "desktop", "")),
         (IPHONE, Agent("Safari", "18", "iOS", "18.5", "mobile", "")),
         (WINDOWS + " Edg/141.0.0.0", Agent("Edge", "141", "Windows", "10", "desktop", "")),
-        ("Mozilla/5.0 (Windows NT 6.3; rv:52.0) Gecko/20100101 Firefox/52.0", Agent("Firefox", "52", "Windows", "8.1", "desktop", "")),
-        ("Mozilla/5.0 (Linux; Android 4.4.2; GT-I9505) AppleWebKit/537.36 Chrome/30.0.0.0 Mobile Safari/537.36", Agent("Chrome", "30", "Android", "4.4", "mobile", "")),
+        (OLD_WINDOWS, Agent("Firefox", "52", "Windows", "8.1", "desktop", "")),
+        (OLD_ANDROID, Agent("Chrome", "141", "Android", "4.4", "mobile", "")),
         ("MyShop/7 CFNetwork/1474 Darwin/23.0.0", Agent(NATIVE_APP, "7", "iOS", "17.0", "mobile", "")),
     ],
 )  # fmt: skip
@@ -81,19 +87,25 @@ def test_headers_of_any_length_make_short_cache_keys(parser: AgentParser) -> Non
 @pytest.mark.parametrize(
     ("header", "hints", "told"),
     [
-        (WINDOWS, ClientHints(platform='"Windows"', platform_version='"15.0.0"'), ("Windows", "11", "desktop")),
-        (WINDOWS, ClientHints(platform='"Windows"', platform_version='"10.0.0"'), ("Windows", "10", "desktop")),
-        (WINDOWS, ClientHints(platform='"Windows"', platform_version='"0.3.0"'), ("Windows", "10", "desktop")),
+        (WINDOWS, ClientHints(platform='"Windows"', platform_version='"15.0.0"'), ("Windows", "11",
+        "desktop")),
+        (WINDOWS, ClientHints(platform='"Windows"', platform_version='"10.0.0"'), ("Windows", "10",
+        "desktop")),
+        (WINDOWS, ClientHints(platform='"Windows"', platform_version='"0.3.0"'), ("Windows", "10",
+        "desktop")),
         (MAC, ClientHints(platform='"macOS"', platform_version='"15.6.1"'), ("macOS", "15", "desktop")),
         (MAC, ClientHints(platform='"macOS"', platform_version='"10.14.6"'), ("macOS", "10.14", "desktop")),
-        (PHONE, ClientHints(platform='"Android"', platform_version='"16.0.0"', mobile="?1"), ("Android", "16", "mobile")),
+        (PHONE, ClientHints(platform='"Android"', platform_version='"16.0.0"', mobile="?1"), ("Android",
+        "16", "mobile")),
         (PHONE, ClientHints(platform='"Android"', mobile="?0"), ("Android", "10", "tablet")),
         (PHONE, ClientHints(platform='"Android"', model='"SM-X906C"'), ("Android", "10", "tablet")),
         (PHONE, ClientHints(platform='"Android"', model='"AFTKA"'), ("Android", "10", "tv")),
-        (PHONE, ClientHints(platform='"Android"', model='"Pixel 9"', mobile="?1"), ("Android", "10", "mobile")),
+        (PHONE, ClientHints(platform='"Android"', model='"Pixel 9"', mobile="?1"), ("Android", "10",
+        "mobile")),
         (WINDOWS, ClientHints(platform='"Chromium OS"'), ("Chrome OS", "", "desktop")),
         (WINDOWS, ClientHints(platform='"Unknown"', platform_version='"x"'), ("Windows", "10", "desktop")),
-        (WINDOWS, ClientHints(platform="\x00<script>", mobile="?2", model="\ud800"), ("Windows", "10", "desktop")),
+        (WINDOWS, ClientHints(platform="\x00<script>", mobile="?2", model="\ud800"), ("Windows", "10",
+        "desktop")),
         (WINDOWS, ClientHints(), ("Windows", "10", "desktop")),
     ],
 )  # fmt: skip
@@ -124,8 +136,10 @@ def test_client_hints_make_no_person_of_a_bot(parser: AgentParser) -> None:
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 PIECES = st.lists(
     st.sampled_from(
-        ["Mozilla/5.0 ", "(Windows NT 10.0; ", "(iPhone; CPU iPhone OS 9_9 ", "Android 9", "Chrome/", "Firefox/", "Safari/",
-         "Version/", "Mobile ", "x" * 300, "9" * 300, "9.9.9.9", "\x00", "\ud800", "\u202e", "😀", "$1", " CFNetwork/1 Darwin/22 ",
+        ["Mozilla/5.0 ", "(Windows NT 10.0; ", "(iPhone; CPU iPhone OS 9_9 ", "Android 9", "Chrome/",
+        "Firefox/", "Safari/",
+         "Version/", "Mobile ", "x" * 300, "9" * 300, "9.9.9.9", "\x00", "\ud800", "\u202e", "😀", "$1",
+         " CFNetwork/1 Darwin/22 ",
          "\n", ") ", "; ", "bot/1.0", "[FBAN/FBIOS;", "HbbTV/", "$", "\\", "{", "İ"]
     ),
     max_size=12,

@@ -16,7 +16,14 @@ STEP = st.tuples(
 )
 
 
-def touch(table: VisitTable, visitor: bytes, ts: int, kind: str = "pageview", page: str = "/", source: Source = DIRECT):  # type: ignore[no-untyped-def]
+def touch(
+    table: VisitTable,
+    visitor: bytes,
+    ts: int,
+    kind: str = "pageview",
+    page: str = "/",
+    source: Source = DIRECT,
+):  # type: ignore[no-untyped-def]
     return table.touch(
         visitor, ts, page=page, is_pageview=kind == "pageview", interactive=kind != "passive", source=source
     )

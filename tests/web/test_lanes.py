@@ -15,6 +15,7 @@ import trio
 from statnive.actors import acceptor, committer
 from statnive.actors.acceptor import AcceptorHandle, AcceptorParts
 from statnive.actors.committer import CommitterHandle
+from statnive.actors.limiter import LimiterHandle
 from statnive.clickhouse.rows import RowEncoder
 from statnive.config import IngestConfig, LimiterConfig, ServerConfig, WalConfig
 from statnive.control.snapshot import Site, Snapshot, SnapshotHolder
@@ -26,12 +27,13 @@ from statnive.ingest.pipeline import Pipeline, Tools
 from statnive.ingest.referrer import SourceClassifier
 from statnive.ingest.user_agent import AgentParser
 from statnive.ingest.visits import VisitTable
-from statnive.actors.limiter import LimiterHandle
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 from statnive.web.ingest import IngestApp, IngestRoutes
 
-AGENT = b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+AGENT = (
+    b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
 EVENT = b'{"n":"pageview","u":"https://example.com/a"}'
 PER_CONNECTION = frozenset({b"date", b"connection"})
 
@@ -61,10 +63,18 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane(directory: Path, *, slow_only: bool, server: ServerConfig | None = None, ingest: IngestConfig | None = None) -> AsyncIterator[Lane]:
+async def lane(
+    directory: Path,
+    *,
+    slow_only: bool,
+    server: ServerConfig | None = None,
+    ingest: IngestConfig | None = None,
+) -> AsyncIterator[Lane]:
     server = server or ServerConfig(listen="127.0.0.1:0", request_deadline_s=2, answer_deadline_s=2)
     ingest = ingest or IngestConfig()
-    wal = WalConfig(segment_bytes=1024 * 1024, size_bytes_max=16 * 1024 * 1024, commit_interval_ms=2, commit_gap_ms=0)
+    wal = WalConfig(
+        segment_bytes=1024 * 1024, size_bytes_max=16 * 1024 * 1024, commit_interval_ms=2, commit_gap_ms=0
+    )
     log, _ = Log.open(directory / "wal", config=wal, fs=RealFileSystem(), checkpoint_lsn=0)
     site = Site(1, "example.com", "UTC", frozenset({"example.com"}))
     drops = Drops(lambda: 1_000.0, 100, 100)
@@ -153,7 +163,14 @@ async def ask(port: int, raw: bytes, count: int = 1) -> list[Reply]:
         return await read_replies(stream, count)
 
 
-def post(body: bytes, *extra: bytes, agent: bytes = AGENT, path: bytes = b"/api/event", version: bytes = b"1.1", length: bool = True) -> bytes:
+def post(
+    body: bytes,
+    *extra: bytes,
+    agent: bytes = AGENT,
+    path: bytes = b"/api/event",
+    version: bytes = b"1.1",
+    length: bool = True,
+) -> bytes:
     lines = [b"POST " + path + b" HTTP/" + version, b"Host: x", b"User-Agent: " + agent, *extra]
     if length:
         lines.append(b"Content-Length: %d" % len(body))
@@ -171,7 +188,10 @@ def chunked(body: bytes) -> bytes:
 
 
 def plain(method: bytes, path: bytes, *extra: bytes) -> bytes:
-    return b"\r\n".join([method + b" " + path + b" HTTP/1.1", b"Host: x", b"User-Agent: " + AGENT, *extra]) + b"\r\n\r\n"
+    return (
+        b"\r\n".join([method + b" " + path + b" HTTP/1.1", b"Host: x", b"User-Agent: " + AGENT, *extra])
+        + b"\r\n\r\n"
+    )
 
 
 # name, raw request, status, rows that it must make
@@ -194,7 +214,14 @@ TABLE: list[tuple[str, bytes, int, int]] = [
     ("non-ASCII user agent", post(EVENT, agent="Mozilla/5.0 (Möbel)".encode()), 204, 0),
     ("prefetch", post(EVENT, b"Sec-Purpose: prefetch"), 204, 0),
     ("debug", post(EVENT, b"X-Debug-Request: true"), 200, 0),
-    ("preflight", plain(b"OPTIONS", b"/api/event", b"Origin: https://example.com", b"Access-Control-Request-Method: POST"), 204, 0),
+    (
+        "preflight",
+        plain(
+            b"OPTIONS", b"/api/event", b"Origin: https://example.com", b"Access-Control-Request-Method: POST"
+        ),
+        204,
+        0,
+    ),
     ("chunked", chunked(EVENT), 202, 1),
     ("chunked, too long", chunked(padded(9_000)), 413, 0),
     ("expect: 100-continue", post(EVENT, b"Expect: 100-continue"), 202, 1),
@@ -212,7 +239,9 @@ TABLE: list[tuple[str, bytes, int, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "status", "rows"), [case[1:] for case in TABLE], ids=[case[0] for case in TABLE])
+@pytest.mark.parametrize(
+    ("raw", "status", "rows"), [case[1:] for case in TABLE], ids=[case[0] for case in TABLE]
+)
 async def test_both_lanes_give_the_same_answer_and_have_the_same_effect(
     tmp_path: Path, raw: bytes, status: int, rows: int
 ) -> None:
@@ -230,7 +259,13 @@ async def test_both_lanes_give_the_same_answer_and_have_the_same_effect(
 
 
 async def test_pipelined_requests_are_answered_in_their_order(tmp_path: Path) -> None:
-    requests = [post(EVENT), plain(b"GET", b"/healthz"), post(b"nope"), plain(b"GET", b"/tracker.js"), post(EVENT)]
+    requests = [
+        post(EVENT),
+        plain(b"GET", b"/healthz"),
+        post(b"nope"),
+        plain(b"GET", b"/tracker.js"),
+        post(EVENT),
+    ]
     answers = {}
     for slow_only in (False, True):
         directory = tmp_path / str(slow_only)
@@ -279,7 +314,13 @@ async def test_http2_is_handed_over_and_answered(tmp_path: Path) -> None:
     async with lane(tmp_path, slow_only=False) as served:
         client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
         client.initiate_connection()
-        headers = [(":method", "POST"), (":path", "/api/event"), (":scheme", "http"), (":authority", "x"), ("user-agent", AGENT.decode())]
+        headers = [
+            (":method", "POST"),
+            (":path", "/api/event"),
+            (":scheme", "http"),
+            (":authority", "x"),
+            ("user-agent", AGENT.decode()),
+        ]
         client.send_headers(1, headers)
         client.send_data(1, EVENT, end_stream=True)
         stream = await trio.open_tcp_stream("127.0.0.1", served.port)
@@ -308,7 +349,9 @@ async def test_a_request_in_single_bytes_is_answered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"POST /api/ev", post(EVENT)[:-5]])
-async def test_a_slow_client_costs_a_slot_and_a_deadline_and_nothing_else(tmp_path: Path, start: bytes) -> None:
+async def test_a_slow_client_costs_a_slot_and_a_deadline_and_nothing_else(
+    tmp_path: Path, start: bytes
+) -> None:
     server = ServerConfig(listen="127.0.0.1:0", request_deadline_s=0.2, idle_deadline_s=0.2)
     async with lane(tmp_path, slow_only=False, server=server) as served:
         stream = await trio.open_tcp_stream("127.0.0.1", served.port)
@@ -333,7 +376,9 @@ async def test_connections_over_the_limit_are_closed_and_counted(tmp_path: Path)
         assert served.handle.fast.refused_connections == 1
 
 
-async def test_a_bug_in_the_pipeline_costs_one_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_the_pipeline_costs_one_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with lane(tmp_path, slow_only=False) as served:
         reports: list[str] = []
         monkeypatch.setattr(served.handle.fast, "_report", lambda kind, text: reports.append(kind + text))

@@ -2,7 +2,7 @@
 
 import { realtime } from '../api/client';
 import type { Site } from '../api/types';
-import { fill, t } from '../i18n';
+import { fill, t } from '../i18n/whole';
 import { refreshAll, useQuery } from '../state/queries';
 import { CopyLine } from '../ui/CopyLine';
 import { Failure } from '../ui/Failure';

@@ -1,7 +1,7 @@
 /** No site yet: the command that adds one. */
 
 import { sites } from '../api/client';
-import { t } from '../i18n';
+import { t } from '../i18n/whole';
 import { addCommand, browserTimezone } from '../panels/live/hosts';
 import { useQuery } from '../state/queries';
 import { CopyLine } from '../ui/CopyLine';

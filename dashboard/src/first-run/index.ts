@@ -1,3 +1,4 @@
-/** The chunk of the first run, which most people never load. */
+/** The chunk of the first run and of wrong addresses, which most people never load. */
 export { FirstEvent } from './FirstEvent';
 export { FirstSite } from './FirstSite';
+export { NoSuchSite } from './NoSuchSite';

@@ -19,33 +19,37 @@ const SiteChoices = lazy(async () => (await import('./choices')).SiteChoices, po
 const NO_NAME_YET = '\u00a0';
 
 interface Props {
-  sites: Site[];
+  /** undefined: not known yet. */
+  sites: Site[] | undefined;
   site: Site | undefined;
   route: Route;
 }
 
 export function Header({ sites, site, route }: Props) {
   const [theme, toggle] = useTheme();
+  const none = sites?.length === 0;
   return (
     <header class="top">
       <Link class="brand" to={{ ...START, site: undefined, interval: undefined }}>
         <Logo />
         <span>statnive</span>
       </Link>
-      <Popover
-        class="sites"
-        title={t.site.switch}
-        button={
-          <>
-            <span class="name">{site?.domain ?? NO_NAME_YET}</span>
-            <Icon name="down" />
-          </>
-        }
-      >
-        {(close) => <SiteChoices sites={sites} site={site} close={close} />}
-      </Popover>
+      {!none && (
+        <Popover
+          class="sites"
+          title={t.site.switch}
+          button={
+            <>
+              <span class="name">{site?.domain ?? route.site ?? NO_NAME_YET}</span>
+              <Icon name="down" />
+            </>
+          }
+        >
+          {(close) => <SiteChoices sites={sites ?? []} site={site} close={close} />}
+        </Popover>
+      )}
       <Attention />
-      <RangePicker route={route} timezone={site?.timezone} />
+      {!none && <RangePicker route={route} timezone={site?.timezone} />}
       <button
         type="button"
         class="control plain theme"

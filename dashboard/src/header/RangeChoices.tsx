@@ -1,7 +1,7 @@
 /** What the range picker offers: named periods, or days of one's own. */
 
 import { useState } from 'preact/hooks';
-import { t } from '../i18n';
+import { t } from '../i18n/whole';
 import { daysOf, named, PERIODS, type Period, type Range } from '../state/dates';
 import { Link, navigate } from '../state/router';
 import type { Close } from '../ui/Popover';

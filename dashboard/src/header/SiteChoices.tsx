@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import type { Site } from '../api/types';
-import { t } from '../i18n';
+import { t } from '../i18n/whole';
 import { Link } from '../state/router';
 import { Icon } from '../ui/icons';
 import type { Close } from '../ui/Popover';

@@ -2,15 +2,16 @@
 
 import type { Catalogue } from './en';
 import english from './en?first';
+import type { FIRST } from './halves';
 
-type Half = Partial<Catalogue>;
+export type FirstHalf = Pick<Catalogue, (typeof FIRST)[number]>;
 
 // One lazy chunk for each language beside en.ts, so that a new one costs nobody else a byte.
-const first = import.meta.glob<Half>(['./??.ts', '!./en.ts'], { query: '?first', import: 'default' });
-const rest = import.meta.glob<Half>('./??.ts', { query: '?rest', import: 'default' });
+const first = import.meta.glob<FirstHalf>(['./??.ts', '!./en.ts'], { query: '?first', import: 'default' });
+const rest = import.meta.glob<Partial<Catalogue>>('./??.ts', { query: '?rest', import: 'default' });
 
-/** The sentences. Those of lazy panels are there from the moment on that `restOfSentences` has resolved. */
-export let t = english as Catalogue;
+/** The sentences of the first screen. `i18n/whole` has all, from the moment on that `restOfSentences` resolved. */
+export const t: FirstHalf = english;
 /** The locale of numbers and dates: the person's own one, if it is of the language shown. */
 export let locale = 'en';
 
@@ -22,7 +23,7 @@ export async function chooseLanguage(wanted: readonly string[]): Promise<void> {
     const candidate = tag.slice(0, 2).toLowerCase();
     const load = first[`./${candidate}.ts`];
     if (candidate !== 'en' && !load) continue;
-    if (load) t = (await load()) as Catalogue;
+    if (load) Object.assign(t, await load());
     [language, locale] = [candidate, tag];
     break;
   }

@@ -8,6 +8,7 @@ import { type Days, daysOf } from '../state/dates';
 import { type Query, useQuery } from '../state/queries';
 import { intervalFor, intervalsFor, METRICS, type Metric, type Route } from '../state/route';
 import { Link } from '../state/router';
+import { Failure } from '../ui/Failure';
 import { lazy } from '../ui/lazy';
 import { Answered } from '../ui/Panel';
 
@@ -66,23 +67,30 @@ export function TrendPanel({ overview, scope, route, today, latest }: Props) {
 
 /** Six numbers; each is a link that makes the chart show it. */
 function Headline({ query, chosen }: { query: Query<OverviewAnswer>; chosen: Metric }) {
+  const metrics = query.data?.metrics;
   return (
-    <Answered query={query}>
-      {({ metrics }) => (
+    <div class={`body ${query.outdated ? 'outdated' : ''}`} aria-busy={query.loading}>
+      {query.error && !metrics ? (
+        <Failure error={query.error} retry={query.retry} />
+      ) : (
         <ul class="headline">
           {METRICS.map((name) => (
             <li key={name}>
               <Link to={{ metric: name }} aria-current={name === chosen ? 'true' : undefined}>
                 <span class="label">{t.metric[name]}</span>
-                <span class="value" title={name in WHOLE ? exact(metrics[name]) : undefined}>
-                  {metricText(name, metrics[name])}
-                </span>
+                {metrics ? (
+                  <span class="value" title={name in WHOLE ? exact(metrics[name]) : undefined}>
+                    {metricText(name, metrics[name])}
+                  </span>
+                ) : (
+                  <span class="skeleton" />
+                )}
               </Link>
             </li>
           ))}
         </ul>
       )}
-    </Answered>
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
 /** A line of code to take along. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { t } from '../i18n';
+import { t } from '../i18n/whole';
 import { Icon } from './icons';
 
 const SHOWN_MS = 2_000;

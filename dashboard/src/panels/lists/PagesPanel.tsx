@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { pages, type Scope } from '../../api/client';
-import { fill, t } from '../../i18n';
+import { fill, t } from '../../i18n/whole';
 import { useQuery } from '../../state/queries';
 import { Icon } from '../../ui/icons';
 import { ROWS } from '../rows';

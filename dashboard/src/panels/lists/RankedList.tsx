@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import type { ListAnswer } from '../../api/types';
 import { count, exact, share } from '../../format';
-import { fill, t } from '../../i18n';
+import { fill, t } from '../../i18n/whole';
 import type { Query } from '../../state/queries';
 import { ROWS } from '../rows';
 import { Icon } from '../../ui/icons';

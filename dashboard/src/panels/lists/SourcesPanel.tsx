@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { type Scope, sources } from '../../api/client';
-import { t } from '../../i18n';
+import { t } from '../../i18n/whole';
 import { useQuery } from '../../state/queries';
 import { ROWS } from '../rows';
 import { RankedList } from './RankedList';

@@ -3,7 +3,7 @@
 import { drops } from '../../api/client';
 import type { DropsAnswer, UnknownSite } from '../../api/types';
 import { count, instant } from '../../format';
-import { fill, plural, t } from '../../i18n';
+import { fill, plural, t } from '../../i18n/whole';
 import { useQuery } from '../../state/queries';
 import { CopyLine } from '../../ui/CopyLine';
 import { Icon } from '../../ui/icons';

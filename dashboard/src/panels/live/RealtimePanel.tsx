@@ -4,7 +4,7 @@ import { realtime } from '../../api/client';
 import type { RealtimeAnswer, Site } from '../../api/types';
 import { count, exact } from '../../format';
 import { point } from '../../format-time';
-import { plural, t } from '../../i18n';
+import { plural, t } from '../../i18n/whole';
 import { useQuery } from '../../state/queries';
 import { Panel } from '../../ui/Panel';
 

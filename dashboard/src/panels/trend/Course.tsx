@@ -4,7 +4,7 @@ import { useMemo } from 'preact/hooks';
 import type { TrendAnswer } from '../../api/types';
 import { metric as metricText } from '../../format';
 import { month, point } from '../../format-time';
-import { fill, t } from '../../i18n';
+import { fill, t } from '../../i18n/whole';
 import type { Days } from '../../state/dates';
 import type { Metric } from '../../state/route';
 import { Link } from '../../state/router';

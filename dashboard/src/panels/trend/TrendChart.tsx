@@ -51,7 +51,6 @@ function draw(frame: HTMLDivElement, props: Props): uPlot {
   const shared: uPlot.Series = {
     stroke: accent,
     width: 2,
-    paths: uPlot.paths.spline?.() as uPlot.Series.PathBuilder,
     fill: (plot) => fade(plot, accent),
     points: { show: false },
   };
@@ -62,9 +61,15 @@ function draw(frame: HTMLDivElement, props: Props): uPlot {
   const plot = new uPlot(
     {
       ...sizeOf(frame.getBoundingClientRect()),
-      padding: [12, 22, 0, 0],
+      padding: [12, 26, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 9, fill: accent } },
+      cursor: {
+        y: false,
+        drag: { setScale: false, x: false, y: false },
+        points: { size: 9, fill: accent },
+        // The line stands at the point that the tooltip tells of, not between two.
+        move: (plot, left, top) => [left < 0 ? left : plot.valToPos(plot.posToIdx(left), 'x'), top],
+      },
       scales: {
         // The points are laid out by their number: the clock change's hour is as wide as any other.
         x: { time: false, range: () => (last > 0 ? [0, last] : [-0.5, 0.5]) },

@@ -4,7 +4,7 @@ import type { TrendAnswer } from '../../api/types';
 import { seriesOf } from './series';
 import { metric as metricText } from '../../format';
 import { point } from '../../format-time';
-import { t } from '../../i18n';
+import { t } from '../../i18n/whole';
 import { METRICS, type Metric } from '../../state/route';
 
 const ALWAYS: readonly Metric[] = ['visitors', 'visits', 'pageviews'];
@@ -16,7 +16,7 @@ export function TrendTable({ answer, metric }: { answer: TrendAnswer; metric: Me
   });
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={t.trend.table}>
-      <table class="figures">
+      <table class={columns.length > 3 ? 'figures five' : 'figures'}>
         <thead>
           <tr>
             <th scope="col">{t.course.time}</th>

@@ -1,0 +1,207 @@
+// @vitest-environment happy-dom
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { busy, KNOWN, leave, open, serve, unseen, until } from './testing';
+
+// The chart wants a canvas; its numbers are tested without one.
+vi.mock('./panels/trend/TrendChart', () => ({ TrendChart: () => null }));
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: new Date('2026-11-24T11:20:00Z') });
+});
+
+afterEach(async () => {
+  await leave();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const text = (root: HTMLElement, selector: string) =>
+  [...root.querySelectorAll(selector)].map((element) => element.textContent?.trim());
+
+function click(root: HTMLElement, selector: string): void {
+  const element = root.querySelector<HTMLElement>(selector);
+  if (!element) throw new Error(`nothing is ${selector}`);
+  element.click();
+}
+
+test('a site shows its numbers, its lists by visitors, and how fresh they are', async () => {
+  serve(busy());
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.headline .value')).toEqual(['41', '52', '1,234', '2.5', '40%', '1m 05s']));
+  await until(() => expect(text(root, '.path .head')).toEqual(['/more', '/less']));
+  await until(() => expect(text(root, '.source .name')).toEqual(['Direct']));
+  expect(root.querySelector<HTMLElement>('.bar')?.style.width).toBe('100%');
+  expect(text(root, '.through')[0]).toBe('Data through 12:00 PM');
+  await until(() => expect(text(root, '.now strong')).toEqual(['1']));
+});
+
+test('an address without a site gets the first one', async () => {
+  serve(busy());
+  const root = open('/?period=7d');
+  await until(() => expect(text(root, '.headline .value')[0]).toBe('41'));
+  expect(location.search).toBe('?site=example.com&period=7d');
+});
+
+test('a database error is shown as an error with a retry, never as a zero', async () => {
+  const answers = busy();
+  for (const path of ['overview', 'trend', 'pages', 'sources', 'realtime']) answers[`/api/stats/${path}`] = 503;
+  serve(answers);
+  const root = open('/?site=example.com');
+  await until(() => expect(root.querySelectorAll('.failure')).toHaveLength(5));
+  expect(text(root, '.failure .said')).toEqual(Array(5).fill('status 503'));
+  expect(text(root, '.value, .number, .now strong')).not.toContain('0');
+  expect(root.querySelector('.waiting')).toBeNull();
+
+  serve(busy());
+  for (const button of root.querySelectorAll<HTMLElement>('.failure button')) button.click();
+  await until(() => expect(root.querySelectorAll('.failure')).toHaveLength(0));
+  expect(text(root, '.headline .value')[0]).toBe('41');
+});
+
+test('a refresh that fails says so and keeps the numbers it had', async () => {
+  const answers = busy();
+  serve(answers);
+  const root = open('/?site=example.com');
+  await until(() => expect(root.querySelectorAll('.list tbody tr')).toHaveLength(3));
+  answers['/api/stats/pages'] = 503;
+  click(root, '.freshness button');
+  await until(() => expect(text(root, '.list .strip')[0]).toContain('Could not refresh.'));
+  expect(text(root, '.path .head')).toEqual(['/more', '/less']);
+});
+
+test('another range that fails does not show the numbers of the one before', async () => {
+  const answers = busy();
+  serve(answers);
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.headline .value')[0]).toBe('41'));
+  answers['/api/stats/overview'] = 503;
+  click(root, 'a.step');
+  await until(() => expect(root.querySelector('.trend .failure')).not.toBeNull());
+  expect(root.querySelector('.headline')).toBeNull();
+});
+
+test('the whole state is in the address, and back and forward follow it', async () => {
+  const asked = serve(busy());
+  const root = open('/?site=example.com');
+  await until(() => expect(root.querySelector('.headline .value')).not.toBeNull());
+  const chosen = () => text(root, '.headline [aria-current=true] .label');
+  expect(chosen()).toEqual(['Visitors']);
+  click(root, '.headline li:nth-child(5) a');
+  await until(() => expect(chosen()).toEqual(['Bounce rate']));
+  expect(location.search).toBe('?site=example.com&metric=bounce_rate');
+  click(root, 'a.step');
+  await until(() => expect(location.search).toBe('?site=example.com&from=2026-09-26&to=2026-10-25&metric=bounce_rate'));
+  await until(() => expect(asked.some((url) => /overview.*from=2026-09-26&to=2026-10-25/.test(url))).toBe(true));
+
+  history.replaceState(null, '', '/?site=example.com');
+  dispatchEvent(new PopStateEvent('popstate'));
+  await until(() => expect(chosen()).toEqual(['Visitors']));
+  expect(text(root, '.range .name')).toEqual(['Last 30 days']);
+});
+
+test('panels that need the same numbers ask once', async () => {
+  const asked = serve(busy());
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.path .head')).toHaveLength(2));
+  await until(() => expect(text(root, '.now strong')).toHaveLength(1));
+  expect(new Set(asked).size).toBe(asked.length);
+  expect(asked).toHaveLength(7);
+});
+
+test('a site without any event shows the snippet and waits, until one is seen', async () => {
+  const answers = unseen();
+  serve(answers);
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.waiting')[0]).toBe('Waiting for the first event from example.com …'));
+  expect(text(root, '.first code')).toEqual([
+    `<script defer src="${location.origin}/tracker.js" data-domain="example.com"></script>`,
+  ]);
+  expect(root.querySelector('.headline')).toBeNull();
+
+  vi.stubGlobal('navigator', { clipboard: { writeText: vi.fn() } });
+  click(root, '.first .copy-line button');
+  await until(() => expect(text(root, '.first .copy-line button')).toEqual(['Copied']));
+  expect(navigator.clipboard.writeText).toHaveBeenCalledWith(text(root, '.first code')[0]);
+
+  Object.assign(answers, busy());
+  vi.advanceTimersByTime(3_000);
+  await until(() => expect(text(root, '.waiting')[0]).toContain('Seen!'));
+  click(root, '.waiting button');
+  await until(() => expect(text(root, '.headline .value')[0]).toBe('41'));
+});
+
+test('while it is not known whether there was ever an event, no zeros are shown', async () => {
+  const answers = unseen();
+  const never = new Promise<Response>(() => undefined);
+  serve(answers);
+  const served = fetch;
+  vi.stubGlobal('fetch', (url: string) => (url.includes('from=2000') ? never : served(url)));
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.through')[0]).toContain('Data through'));
+  expect(root.querySelectorAll('.headline .value')).toHaveLength(0);
+  expect(root.querySelector('.waiting')).toBeNull();
+});
+
+test('empty days of a site with older events point to those', async () => {
+  const answers = unseen();
+  answers['/api/stats/trend'] = {
+    ...KNOWN,
+    interval: 'month',
+    points: [
+      { time: '2015-05-01', visitors: 7, visits: 9, pageviews: 9 },
+      { time: '2026-11-01', visitors: 0, visits: 0, pageviews: 0 },
+    ],
+  };
+  serve(answers);
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.headline .value')).toEqual(['0', '0', '0', '–', '–', '–']));
+  expect(root.querySelector('.waiting')).toBeNull();
+});
+
+test('a server without a site shows how to add one', async () => {
+  serve({ ...busy(), '/api/sites': { sites: [] } });
+  const root = open('/');
+  await until(() => expect(text(root, '.first code')[0]).toMatch(/^statnive site add example\.com --timezone /));
+});
+
+test('a site that is not there is said to be not there', async () => {
+  serve(busy());
+  const root = open('/?site=nope.example');
+  await until(() => expect(text(root, 'h1')).toEqual(['No site is called nope.example']));
+  expect(text(root, '.alone a')).toEqual(['example.com']);
+});
+
+test('an alias opens its site', async () => {
+  serve(busy());
+  const root = open('/?site=www.example.com');
+  await until(() => expect(text(root, '.sites .name')).toEqual(['example.com']));
+});
+
+test('a list of sites that can not be read is an error with a retry', async () => {
+  serve({ ...busy(), '/api/sites': 503 });
+  const root = open('/');
+  await until(() => expect(text(root, '.alone .said')).toEqual(['status 503']));
+  serve(busy());
+  click(root, '.failure button');
+  await until(() => expect(text(root, '.headline .value')[0]).toBe('41'));
+});
+
+test('an unknown hostname is told on top and comes with the command that adds it', async () => {
+  const answers = busy();
+  answers['/api/operator/drops'] = {
+    reasons: [{ reason: 'unknown_site', events: 4 }],
+    unknown_sites: [
+      { host: '$(reboot)', events: 1, last_seen: '2026-11-24T10:00:00Z' },
+      { host: 'www.x.com', events: 3, last_seen: '2026-11-24T11:00:00Z' },
+    ],
+    recent: [],
+  };
+  serve(answers);
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.pill')).toEqual(['2 unknown hostnames']));
+  await until(() => expect(root.querySelectorAll('.host')).toHaveLength(2));
+  expect(text(root, '.host')[0]).toContain('Events for www.x.com were dropped: no site has this hostname.');
+  expect(text(root, '.host code')).toHaveLength(1);
+  expect(text(root, '.host code')[0]).toMatch(/^statnive site add www\.x\.com --timezone /);
+});

@@ -1,0 +1,41 @@
+"""What the documents say must exist, and what exists must be in the documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+
+from statnive import config
+from statnive.event import DropReason
+
+ROOT = Path(__file__).parents[1]
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
+
+
+@pytest.mark.parametrize("table", sorted(config.PARTS))
+def test_every_setting_is_documented_with_its_default(table: str) -> None:
+    for field in attrs.fields(config.PARTS[table]):
+        row = re.search(rf"^\| `{table}\.{field.name}` \| (.*?) \|", OPERATING, re.MULTILINE)
+        assert row is not None, (
+            f"{table}.{field.name} is missing; `python tools/settings_table.py` makes the table"
+        )
+        assert row[1] == config.default_text(field.default)
+
+
+def test_every_drop_reason_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", OPERATING, re.MULTILINE))
+    assert set(DropReason) <= documented
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")))
+def test_every_linked_and_named_file_exists(document: Path) -> None:
+    text = document.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (document.parent / target).exists(), target
+    for target in re.findall(
+        r"(?:pytest |`)((?:tests|docs|statnive|sql|chaos|tools|tracker)/[\w./-]+)", text
+    ):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,67 @@
+"""The dependency direction of docs/architecture.md, held by reading every import."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "statnive"
+KNOWS_TRIO = {"actors", "web", "node", "client", "cli"}
+MAY_IMPORT = {
+    "event": set(),
+    "errors": set(),
+    "config": {"errors"},
+    "resources": {"errors"},
+    "ingest": {"event", "errors", "config", "control"},
+    "wal": {"event", "errors", "config"},
+    "clickhouse": {"event", "errors", "config"},
+    "control": {"event", "errors"},
+    "query": {"event", "errors"},
+    "importer": {"event", "errors"},
+    "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse"},
+    "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},
+}
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(source: str) -> set[str]:
+    """The first part below `statnive` of every import, or the foreign package's name."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [
+                f"{node.module}.{alias.name}" if node.module == "statnive" else node.module
+                for alias in node.names
+            ]
+        for name in names:
+            first, _, rest = name.partition(".")
+            found.add("statnive." + rest.split(".")[0] if first == "statnive" else first)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way_and_only_the_outer_parts_know_trio(path: Path) -> None:
+    here, found = part(path), imports(path.read_text())
+    if here not in KNOWS_TRIO:
+        assert not found & {"trio", "anyio", "asyncio", "hypercorn", "starlette"}
+    if here in MAY_IMPORT:
+        ours = {name.removeprefix("statnive.") for name in found if name.startswith("statnive.")}
+        assert ours - {here} <= MAY_IMPORT[here]
+
+
+def test_only_config_and_the_command_line_read_the_environment() -> None:
+    guilty = [
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*.py")
+        if part(path) not in {"config", "cli"}
+        and ("os.environ" in path.read_text() or "getenv" in path.read_text())
+    ]
+    assert guilty == []
