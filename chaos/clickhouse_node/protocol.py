@@ -74,10 +74,19 @@ class Login:
             )
 
 
+def check_length(request: Request) -> None:
+    """Raises DBError: 381 for a POST of unknown length."""
+    sized = "content-length" in request.headers or "transfer-encoding" in request.headers
+    if request.method == "POST" and not sized:
+        raise DBError(
+            381, "The Transfer-Encoding is not chunked and there is no Content-Length header for POST request"
+        )
+
+
 def read_statement(request: Request, bytes_max: int) -> Statement | None:
     """What `request` asks for; None when it asks for nothing (a GET of /). Raises DBError."""
     parameters = dict(parse_qsl(request.query, keep_blank_values=True))
-    _refuse(parameters, request)
+    _refuse(parameters)
     body = encoding.decompress(request.body, request.headers.get("content-encoding", ""), bytes_max)
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
@@ -115,18 +124,13 @@ def read_statement(request: Request, bytes_max: int) -> Statement | None:
     )
 
 
-def _refuse(parameters: Mapping[str, str], request: Request) -> None:
+def _refuse(parameters: Mapping[str, str]) -> None:
     if "session_id" in parameters:
         # As behind a balancer, where the session is some other server's: nothing of ours may need one.
         raise DBError(372, f"Session {parameters['session_id']} not found")
     for name in ("compress", "decompress"):
         if parameters.get(name, "0") not in ("0", "false", ""):
             raise DBError(48, f"{name}: the native compression is not implemented")
-    sized = "content-length" in request.headers or "transfer-encoding" in request.headers
-    if request.method == "POST" and not sized:
-        raise DBError(
-            381, "The Transfer-Encoding is not chunked and there is no Content-Length header for POST request"
-        )
 
 
 def _credentials(request: Request) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from chaos.clickhouse_node import encoding
 from chaos.clickhouse_node.engine import Engine, Result
 from chaos.clickhouse_node.errors import DBError
 from chaos.clickhouse_node.faults import NONE, PING, Counters, Fault, Faults
-from chaos.clickhouse_node.protocol import Login, Statement, read_statement
+from chaos.clickhouse_node.protocol import Login, Statement, check_length, read_statement
 from chaos.service.control import Action
 from chaos.service.httpd import Limits, Request, Response
 from chaos.service.values import read_value, write_value
@@ -73,6 +73,7 @@ class Node:
                 return self._plain(
                     404, f"There is no handle {request.path}\n\nUse / or /ping for health checks.\n"
                 )
+            check_length(request)
             self._login.check(request)
             statement = read_statement(request, self._body_bytes_max)
             if statement is None:

@@ -44,10 +44,11 @@ _TO_DATA: Final = re.compile(rb"[ \t\f]*(?P<excess>;)?[ \t\f]*\r?\n?")
 
 
 class Token(NamedTuple):
-    """A word (upper case), a quoted text or another character, `end` its end in the text."""
+    """A word (`text` in upper case), a quoted text or another character; `end` is its end in the whole text."""
 
     kind: str
     text: bytes
+    written: bytes
     end: int
 
 
@@ -99,8 +100,7 @@ def _insert(text: bytes, tokens: Iterator[Token]) -> Query:
             if start["excess"]:
                 raise DBError(62, "You have excessive ';' symbol before data for INSERT")
             sql = text[: token.end - len(b"FORMAT")]
-            written = text[name.end - len(name.text) : name.end].decode()
-            return Query(sql, verb="INSERT", format=written, data=text[start.end() :])
+            return Query(sql, verb="INSERT", format=name.written.decode(), data=text[start.end() :])
     return Query(text, verb="INSERT")  # not whole: the engine says what is missing
 
 
@@ -118,7 +118,7 @@ def _output_format(tokens: Iterator[Token]) -> str:
         if token.text == b"OUTFILE" and previous == b"INTO":
             raise DBError(358, "INTO OUTFILE is not allowed")
         if previous == b"FORMAT" and token.kind == "word":
-            found = token.text.decode()
+            found = token.written.decode()
         previous = token.text
     return found
 
@@ -130,7 +130,7 @@ def _top_level(text: bytes) -> Iterator[Token]:
         kind = match.lastgroup or ""
         if kind == "space":
             continue
-        token = Token(kind, match[0].upper() if kind == "word" else match[0], match.end())
+        token = Token(kind, match[0].upper() if kind == "word" else match[0], match[0], match.end())
         if token.text in (b")", b"]", b"}"):
             depth = max(0, depth - 1)
             continue

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-CONNECT_S_MAX: Final = 15.0  # a process says "ready" by then, with the connections it has
+CONNECT_S_MAX: Final = 15.0  # then a process says "ready" with the connections that it has
 
 
 @attrs.frozen

@@ -50,6 +50,7 @@ class Summary:
     events_acknowledged: int
     events_dropped: int
     acknowledged_per_s: float
+    acknowledged_late_half: int  # that came within the second half of the stage's time
     latency_ms: dict[str, float]
     latency_at_least: tuple[str, ...]
     lag_ms: dict[str, float]  # the generator's own lateness
@@ -81,8 +82,8 @@ def summarize(ledgers: Sequence[Ledger], processes: Sequence[Process]) -> Summar
     known: list[float] = []
     cut_off: list[float] = []
     lags: list[float] = []
-    waited = dropped = sent_count = 0
-    last_ack = header.start
+    waited = dropped = sent_count = late_half = 0
+    last_ack, middle, end = header.start, header.start + header.seconds / 2, header.start + header.seconds
     for ledger in ledgers:
         dropped += sum(ledger.dropped)
         columns = zip(ledger.due, ledger.sent, ledger.answered, ledger.status, ledger.flags, strict=True)
@@ -100,6 +101,7 @@ def summarize(ledgers: Sequence[Ledger], processes: Sequence[Process]) -> Summar
             if status == HTTPStatus.ACCEPTED:
                 known.append(answered - due)
                 last_ack = max(last_ack, answered)
+                late_half += middle <= answered < end
             elif not status:
                 unknown[_reason(flags)] += 1
                 cut_off.append(answered - due)
@@ -119,6 +121,7 @@ def summarize(ledgers: Sequence[Ledger], processes: Sequence[Process]) -> Summar
         events_acknowledged=statuses[HTTPStatus.ACCEPTED] * per - dropped,
         events_dropped=dropped,
         acknowledged_per_s=statuses[HTTPStatus.ACCEPTED] / max(header.seconds, last_ack - header.start),
+        acknowledged_late_half=late_half,
         latency_ms=latency,
         latency_at_least=at_least,
         lag_ms=quantiles(lags, [])[0],

@@ -1,7 +1,7 @@
 """One process of the generator: `python -m chaos.load.worker`, told what to do by JSON lines on standard
 input.
 
-First line in: {"settings", "worker"}; out, when connected: {"ready": connections}. Then for each stage a line
+First line in: {"settings", "worker", "connect_s_max"}; out, when connected: {"ready": connections}. Then for each stage a line
 in (the fields of `Order`) and one out (the fields of `Done`). End of input ends the process; SIGTERM ends the
 stage early.
 """
@@ -25,7 +25,7 @@ import attrs
 from chaos.load.compose import composer
 from chaos.load.engine import Engine
 from chaos.load.ledger import Header, Ledger
-from chaos.load.protocol import CONNECT_S_MAX, Done, Order
+from chaos.load.protocol import Done, Order
 from chaos.load.settings import Arrivals, Settings, from_json
 from chaos.load.target import parse_target
 from chaos.load.variety import Deck
@@ -87,7 +87,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    _say({"ready": engine.connect(CONNECT_S_MAX)})
+    _say({"ready": engine.connect(float(first["connect_s_max"]))})
     for line in sys.stdin:
         _say(attrs.asdict(run_stage(engine, settings, worker, Order(**json.loads(line)))))
     engine.close()

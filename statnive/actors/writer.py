@@ -71,8 +71,15 @@ class WriterHandle:
         self.keep_s = keep_s
         self.clock = clock
         self.report = report  # (kind, text): something an operator must know
-        # A log made anew (its directory was removed) counts on from the old one's LSNs, under a new id.
         self.state = state or WriterState(log.log_id, 0)
+        if self.state.log_id != log.log_id:
+            # A log made anew (its segments were removed) counts on from the old one's LSNs, under a new id. A block
+            # that was in flight can't be sent again: its rows went with the old log.
+            report(
+                "corruption",
+                f"the log is a new one; {self.state.block or 'no block'} was in flight when the old went",
+            )
+            self.state = WriterState(log.log_id, self.state.seen_lsn)
         self.durable_lsn = log.durable_lsn
         self.wake = trio.Event()
         self.progress = trio.Event()  # replaced at each step forward

@@ -68,7 +68,7 @@ def fits(row: Row) -> bool:
         and 0 <= row.scroll_depth <= U8
         and 0 <= row.city_id <= U32
         and -(2**63) <= row.revenue < 2**63
-        and all(0 <= goal <= U32 for goal in row.goals)
+        and (not row.goals or (min(row.goals) >= 0 and max(row.goals) <= U32))
     )
 
 

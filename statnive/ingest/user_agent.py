@@ -82,7 +82,7 @@ BROWSERS: Final = {
     "Other": "",
 }
 # What a console, a television or an old phone still has where nothing else in its header is known.
-BROWSER_TOKENS: Final = ("Mozilla/", "MIDP", "MAUI")
+FEATURE_PHONE_TOKENS: Final = ("MIDP", "MAUI")  # their browsers name little else
 SYSTEMS: Final = {"Mac OS X": "macOS", "Mac OS": "Mac OS Classic", "Chromium OS": "Chrome OS", "Other": ""}
 BRANDS: Final = {  # of Sec-CH-UA, where the product has another name here
     "Google Chrome": "Chrome",
@@ -177,7 +177,8 @@ class AgentParser:
         name = NATIVE_APP if native else _name(browser, BROWSERS)
         os = _name(system, SYSTEMS)
         found = self._device.extract(ua)
-        if not name and not os and (found is None or not any(token in ua for token in BROWSER_TOKENS)):
+        phone = any(token in ua for token in FEATURE_PHONE_TOKENS)
+        if not (name or os or phone) and (found is None or "Mozilla/" not in ua):
             return _bot(UNKNOWN)
         if name == "HeadlessChrome":
             return _bot(HEADLESS)
@@ -186,7 +187,7 @@ class AgentParser:
         elif os == "Android" and not native and ua.startswith("Mozilla/"):
             device = TABLET  # an Android phone's browser says "Mobile"
         else:
-            device = MOBILE if os in ("Android", "iOS") else DESKTOP
+            device = MOBILE if phone or os in ("Android", "iOS") else DESKTOP
         return Agent(name, _digits(browser.major) if browser else "", os, _os_version(os, system), device, "")
 
     def _parse_with_hints(self, ua: str, hints: ClientHints) -> Agent:

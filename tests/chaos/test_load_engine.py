@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from array import array
@@ -15,6 +16,7 @@ import pytest
 import trio
 
 from chaos.load.compose import composer
+from chaos.load.connections import Connection, Connections
 from chaos.load.engine import Engine
 from chaos.load.ledger import Flag, Header, Ledger
 from chaos.load.settings import Settings, Variety
@@ -50,9 +52,12 @@ class FakeServer:
     requests: list[Request] = attrs.field(factory=list)
     connections: int = 0
     port: int = 0
+    reads_after_s: float = 0.0
 
     async def serve(self, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=512)
+        if self.reads_after_s:
+            listeners[0].socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 2_048)
         self.port = listeners[0].socket.getsockname()[1]
         await trio.serve_listeners(self._connection, listeners, task_status=task_status)
 
@@ -63,6 +68,7 @@ class FakeServer:
         parser = httptools.HttpRequestParser(reader)
         reader.parser = parser
         try:
+            await trio.sleep(self.reads_after_s)
             while data := await stream.receive_some(65_536):
                 parser.feed_data(data)
                 while ready:
@@ -121,10 +127,11 @@ async def offer(
     requests: int = 100,
     stop_after_s: float | None = None,
     target: str | None = None,
+    reads_after_s: float = 0.0,
     **changed: Any,
 ) -> Offered:
     """Run one stage of the engine in a thread while the server runs here."""
-    server = FakeServer(behave)
+    server = FakeServer(behave, reads_after_s=reads_after_s)
     async with trio.open_nursery() as nursery:
         await nursery.start(server.serve)
         url = target or f"http://127.0.0.1:{server.port}/api/event"
@@ -317,6 +324,28 @@ async def test_ten_events_go_as_an_array_of_one_visitor_on_one_site():
         assert len({event["d"] for event in request.body}) == 1
         assert len({event["u"] for event in request.body}) == 10
         assert int(request.headers["content-length"]) <= 8_192
+
+
+async def test_a_server_that_does_not_read_gets_every_request_whole_once_it_does(monkeypatch):
+    resumed = []
+    establish, writable = Connections.establish, Engine._writable
+
+    def with_little_room(connections: Connections, connection: Connection) -> bool:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        return establish(connections, connection)
+
+    def noting(engine: Engine, connection: Connection) -> bool:
+        resumed.append(len(connection.unsent))
+        return writable(engine, connection)
+
+    monkeypatch.setattr(Connections, "establish", with_little_room)
+    monkeypatch.setattr(Engine, "_writable", noting)
+    offered = await offer(
+        rate=2_000, requests=120, events_per_request=10, connections=2, pipeline=60, reads_after_s=0.2
+    )
+    assert max(resumed) > 0, "the kernel never ran out of room: the test shows nothing"
+    assert offered.statuses() == [202] * 120
+    assert sorted(int(event["p"]["seq"]) for event in offered.events()) == list(range(1_000, 2_200))
 
 
 async def test_untagged_events_carry_no_properties():

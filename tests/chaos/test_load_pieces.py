@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.load import Settings, Stage, Variety, site_domain, timeline
+from chaos.load import Ramp, Settings, Stage, Variety, site_domain, timeline
 from chaos.load.addresses import CARRIER_NETWORKS, GEO_NETWORKS, client_addresses
 from chaos.load.answers import Garbled, parse_answer
 from chaos.load.compose import composer, user_agents
@@ -316,6 +316,18 @@ def test_a_clean_run_has_no_warnings():
     assert (summary.acknowledged, summary.refused, summary.by_status) == (90, 10, {202: 90, 429: 10})
     assert "10 × 429" in render([summary])
     json.dumps(summary.to_json())
+
+
+def test_a_rate_with_a_growing_backlog_is_not_sustained():
+    """A server that manages 90 of 100 a second: after five seconds the backlog is half a second, p99 still good."""
+    plan, slow, fast = Ramp(start_rate=100), a_ledger([202] * 500), a_ledger([202] * 500)
+    for number in range(500):
+        slow.answered[number] = 50 + number / 90
+        fast.answered[number] = 50 + number / 100 + 0.4
+    slow_summary, fast_summary = (summarize([each], [Process(0.1, 5.0, 0)]) for each in (slow, fast))
+    assert max(slow_summary.latency_ms["p99"], fast_summary.latency_ms["p99"]) < plan.p99_ms_max
+    assert plan.sustained(fast_summary)
+    assert not plan.sustained(slow_summary)
 
 
 def test_dropped_events_are_not_counted_as_acknowledged():

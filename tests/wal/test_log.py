@@ -169,7 +169,9 @@ def test_reading_while_another_thread_appends_gives_every_row_once(
 def test_a_spare_spares_the_append_from_writing_a_segment(sim: Any, small: WalConfig, make_rows: Any) -> None:
     log, _ = open_log(sim, small)
     append(log, make_rows, 1, 7000)
+    assert log.needs_spare
     assert log.prepare_spare()
+    assert not log.needs_spare
     calls = len(sim.calls)
     assert log.prepare_spare()
     assert len(sim.calls) == calls
