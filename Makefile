@@ -12,7 +12,7 @@ PYTHON_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 DASHBOARD := dashboard/dist/index.html
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test browser
+.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,10 +52,11 @@ lint: $(DEV_STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-browser: # Chromium for the browser tests, from Debian
-	@command -v chromium >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium strace >/dev/null; \
-	  else echo "Chromium is needed for the browser tests: apt-get install chromium strace"; exit 1; fi; }
+debian: # what the tests drive, from Debian: a browser, a reverse proxy, a tracer of system calls
+	@command -v chromium >/dev/null && command -v nginx >/dev/null && command -v strace >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light strace >/dev/null; \
+	  else echo "The tests need these packages: apt-get install chromium nginx-light strace"; exit 1; fi; }
 
 tracker/node_modules/.package-lock.json: tracker/package-lock.json | node_tools
 	npm --prefix tracker ci --no-audit --no-fund --loglevel=error
@@ -68,10 +69,13 @@ dashboard-test: $(DASHBOARD)
 	npm --prefix dashboard test --silent
 	npm --prefix dashboard run gate --silent
 
-unit: $(DEV_STAMP) $(DASHBOARD) tracker/node_modules/.package-lock.json browser
+unit: $(DEV_STAMP) $(DASHBOARD) tracker/node_modules/.package-lock.json debian
 	$(BIN)/python -m pytest
 
 test: lint tracker-test dashboard-test unit ## Everything that CI checks
+
+bench: $(DEV_STAMP) ## Measure the ingest path (about 25 minutes) and write docs/receipts/ingest.md
+	$(BIN)/python -m chaos.bench.ingest
 
 lock: $(DEV_STAMP) ## Pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock

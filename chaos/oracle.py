@@ -93,8 +93,10 @@ def check(
     database: str = "statnive",
     others_allowed: bool = False,
     refusals: frozenset[int] = REFUSALS,
+    set_aside: Iterable[tuple[str, int]] = (),
 ) -> Report:
-    """Compare. `others_allowed`: rows of no run given here are a fact, not a finding.
+    """Compare. `others_allowed`: rows of no run given here are a fact, not a finding. `set_aside`: (run, sequence
+    number) of events known to be in quarantine: they count as there, so that one that is also a row is duplicated.
 
     Raises BrokenInput for ledgers that overlap, carry no sequence numbers, or are none.
     """
@@ -104,6 +106,7 @@ def check(
         raise BrokenInput("there are no ledgers: nothing can be checked")
     oracle = _Oracle(accounts, refusals)
     oracle.read_rows(sql, f"{database}.events_raw")
+    oracle.take_set_aside(set_aside)
     oracle.judge()
     if others_allowed:
         oracle.facts["rows of other runs"] = oracle.findings.pop("foreign").count
@@ -123,7 +126,7 @@ def check(
 
 
 class _Oracle:
-    """Rows come in by LSN; `judge` then goes through the ledgers."""
+    """Rows come in by LSN; `judge` then goes through the ledgers. A run id belongs to one load of a database."""
 
     def __init__(self, accounts: Mapping[str, list[Account]], refusals: frozenset[int]) -> None:
         self._refusals = refusals
@@ -161,13 +164,11 @@ class _Oracle:
 
     def _take(self, row: Mapping[str, Any], order: Order) -> None:
         run, seq = row["run"], row["seq"]
-        accounts = self._accounts.get(run)
-        if accounts is None:
+        if run not in self._accounts:
             self.findings["foreign"].add(f"run {run!r}, {where(row)}")
             return
-        at = bisect.bisect_right(self._starts[run], -1 if seq is None else seq) - 1
-        account = accounts[at]
-        if at < 0 or seq >= account.ledger.end_seq:
+        account = self._account(run, seq)
+        if account is None:
             self.findings["alien"].add(f"run {run}, seq {seq}, {where(row)}")
             return
         place = seq - account.ledger.first_seq
@@ -175,6 +176,23 @@ class _Oracle:
         request, event = divmod(place, account.ledger.header.settings.events_per_request)
         self._compare(account, request, event, row)
         order.next(account, request, event, row)
+
+    def take_set_aside(self, events: Iterable[tuple[str, int]]) -> None:
+        """Count events in quarantine as there. Raises BrokenInput for one that no ledger holds."""
+        self.facts["set aside"] = 0
+        for run, seq in events:
+            account = self._account(run, seq)
+            if account is None:
+                raise BrokenInput(f"run {run}, seq {seq} is set aside, but in no ledger")
+            account.counts[seq - account.ledger.first_seq] += 1
+            self.facts["set aside"] += 1
+
+    def _account(self, run: str, seq: int | None) -> Account | None:
+        """The ledger that holds the event."""
+        if seq is None or run not in self._accounts:
+            return None
+        account = self._accounts[run][bisect.bisect_right(self._starts[run], seq) - 1]
+        return account if account.ledger.first_seq <= seq < account.ledger.end_seq else None
 
     def _compare(self, account: Account, request: int, event: int, row: Mapping[str, Any]) -> None:
         deck, ledger = account.deck, account.ledger

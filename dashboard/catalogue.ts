@@ -1,7 +1,6 @@
 /**
  * Cuts each language file in two, so that the first load carries only the sentences of the first screen, while a
- * language stays one file. `en.ts?first` and `en.ts?rest` are its halves; `lazy()` fetches the rest beside the first
- * lazy panel.
+ * language stays one file. `en.ts?first` and `en.ts?rest` are its halves, and lazy panels import the rest.
  */
 
 import { runnerImport, type Plugin } from 'vite';

@@ -44,6 +44,10 @@ NAMES: Final = {
 }
 UNKNOWN_EXCEPTION: Final = 1002
 
+# What an insert's words say of the file in memory that its rows came by.
+_FILE = re.compile(
+    r"\s*: \(in file/uri /proc/self/fd/\d+\)|: While executing File: data for INSERT was parsed from file"
+)
 _PREFIX = re.compile(r"Code: (\d+)\. DB::Exception: ")
 _SUFFIX = re.compile(r"\.?\s*\(([A-Z][A-Z0-9_]+)\)(?:\s*\(version [^()]*(?:\([^()]*\))?\))?\.?\s*$")
 
@@ -80,4 +84,4 @@ def read_error(text: str) -> DBError:
     name = ""
     while ending := _SUFFIX.search(text):
         name, text = ending[1], text[: ending.start()]
-    return DBError(code, text, name)
+    return DBError(code, _FILE.sub("", text), name)

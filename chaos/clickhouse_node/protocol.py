@@ -83,8 +83,8 @@ def check_length(request: Request) -> None:
         )
 
 
-def read_statement(request: Request, bytes_max: int) -> Statement | None:
-    """What `request` asks for; None when it asks for nothing (a GET of /). Raises DBError."""
+def read_statement(request: Request, bytes_max: int) -> Statement:
+    """What `request` asks for. Raises DBError."""
     parameters = dict(parse_qsl(request.query, keep_blank_values=True))
     _refuse(parameters)
     body = encoding.decompress(request.body, request.headers.get("content-encoding", ""), bytes_max)
@@ -95,8 +95,6 @@ def read_statement(request: Request, bytes_max: int) -> Statement | None:
     else:
         prefix = parameters.get("query", "").encode()
         text = prefix + b"\n" + body if prefix else body
-    if not text.strip() and request.method == "GET":
-        return None
     query = split(text)
     settings = {
         name: value

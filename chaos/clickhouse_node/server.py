@@ -73,11 +73,11 @@ class Node:
                 return self._plain(
                     404, f"There is no handle {request.path}\n\nUse / or /ping for health checks.\n"
                 )
+            if request.method == "GET" and not request.query:
+                return self._plain(200, "Ok.\n")
             check_length(request)
             self._login.check(request)
             statement = read_statement(request, self._body_bytes_max)
-            if statement is None:
-                return self._plain(200, "Ok.\n")
             query_id = statement.query_id or str(uuid4())
             return await self._run(request, statement, query_id)
         except DBError as error:

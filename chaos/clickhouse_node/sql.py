@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(
     rb"""
       (?P<space>  \s++ | --[^\n]*+ | \#[\ !][^\n]*+ | /\*.*?(?:\*/|\Z) )
     | (?P<word>   [A-Za-z_][A-Za-z0-9_]*+ )
-    | (?P<quoted> '(?:[^'\\]++|\\.|'')*+' | "(?:[^"\\]++|\\.|"")*+" | `(?:[^`\\]++|\\.|``)*+` )
+    | (?P<quoted> '(?:[^'\\]++|\\.|'')*+(?:'|\Z) | "(?:[^"\\]++|\\.|"")*+(?:"|\Z) | `(?:[^`\\]++|\\.|``)*+(?:`|\Z) )
     | (?P<other>  [0-9][0-9A-Za-z_.]*+ | . )
     """,
     re.VERBOSE | re.DOTALL,
@@ -54,17 +54,18 @@ class Token(NamedTuple):
 
 @attrs.frozen
 class Query:
-    """`data` is None but for an INSERT with a FORMAT; `sql` is then without the format and the data."""
+    """`data` is None but for an INSERT with a FORMAT: then `sql` goes up to its SETTINGS, which are `settings`."""
 
     sql: bytes
     verb: str
+    settings: bytes = b""
     format: str = ""
     data: bytes | None = attrs.field(default=None, repr=False)
     answers_rows: bool = False
 
     @property
     def text(self) -> str:
-        return self.sql.decode(errors="replace")
+        return (self.sql + self.settings).decode(errors="replace")
 
 
 def split(text: bytes) -> Query:
@@ -84,7 +85,10 @@ def split(text: bytes) -> Query:
 
 
 def _insert(text: bytes, tokens: Iterator[Token]) -> Query:
+    settings_at = None
     for token in tokens:
+        if token.text == b"SETTINGS" and settings_at is None:
+            settings_at = token.end - len(token.text)
         if token.text == b"INFILE":
             raise DBError(78, "Query has infile and was send directly to server")
         if token.text in (b"SELECT", b"WITH", b"VALUES", b"WATCH"):
@@ -99,8 +103,14 @@ def _insert(text: bytes, tokens: Iterator[Token]) -> Query:
             assert start is not None
             if start["excess"]:
                 raise DBError(62, "You have excessive ';' symbol before data for INSERT")
-            sql = text[: token.end - len(b"FORMAT")]
-            return Query(sql, verb="INSERT", format=name.written.decode(), data=text[start.end() :])
+            format_at = token.end - len(token.text)
+            return Query(
+                text[:settings_at] if settings_at is not None else text[:format_at],
+                verb="INSERT",
+                settings=text[settings_at:format_at] if settings_at is not None else b"",
+                format=name.written.decode(),
+                data=text[start.end() :],
+            )
     return Query(text, verb="INSERT")  # not whole: the engine says what is missing
 
 

@@ -70,20 +70,20 @@ def _cpus(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 @click.option(
     "--arrivals",
     type=click.Choice([kind.value for kind in Arrivals]),
-    default=Arrivals.EVEN,
+    default=Arrivals.EVEN.value,
     help="Due times.",
 )
 @click.option(
     "--addresses",
     type=click.Choice([kind.value for kind in AddressKind]),
-    default=AddressKind.BENCHMARK,
+    default=AddressKind.BENCHMARK.value,
     help="Clients.",
 )
 @click.option("--clients", type=int, default=200_000, help="Distinct client addresses.")
 @click.option(
     "--headers",
     type=click.Choice([kind.value for kind in Headers]),
-    default=Headers.BROWSER,
+    default=Headers.BROWSER.value,
     help="How many.",
 )
 @click.option("--host", default="", show_default="the target's", help="Host header.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -35,6 +36,7 @@ STARTUP_S_MAX: Final = 60.0
 START_MARGIN_S: Final = 0.3
 PREPARE_S_PER_REQUEST: Final = 5e-7
 END_MARGIN_S: Final = 30.0
+DESCRIPTORS_SPARE: Final = 64
 
 
 class Load:
@@ -43,8 +45,9 @@ class Load:
     def __init__(
         self, settings: Settings, directory: Path, first_seq: int = 0, connect_s_max: float = CONNECT_S_MAX
     ) -> None:
-        """Ledgers go to `directory`. Raises Rejected for a target that is not on this machine."""
+        """Ledgers go to `directory`. Raises Rejected for a target elsewhere, or too many connections."""
         parse_target(settings.target)
+        _check_descriptors(-(-settings.connections // settings.processes))
         self._connect_s_max = connect_s_max
         self.settings = settings
         self._directory = directory
@@ -144,8 +147,12 @@ class Load:
     def _tell(self, worker: int, message: dict[str, Any]) -> None:
         stdin = self._workers[worker].stdin
         assert stdin is not None
-        stdin.write(json.dumps(message) + "\n")
-        stdin.flush()
+        try:
+            stdin.write(json.dumps(message) + "\n")
+            stdin.flush()
+        except BrokenPipeError:
+            self._kill()
+            raise Fatal(f"process {worker} of the load generator died") from None
 
     def _hear(self, worker: int) -> dict[str, Any]:
         stdout = self._workers[worker].stdout
@@ -165,6 +172,13 @@ class Load:
             process.kill()
         for process in self._workers:
             process.communicate()
+
+
+def _check_descriptors(connections: int) -> None:
+    """Raises Rejected when a process may not have that many connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and connections + DESCRIPTORS_SPARE > hard:
+        raise Rejected("connections", f"takes {connections} descriptors a process, the limit is {hard}")
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -135,15 +136,16 @@ def summarize(ledgers: Sequence[Ledger], processes: Sequence[Process]) -> Summar
 
 def quantiles(known: list[float], cut_off: list[float]) -> tuple[dict[str, float], tuple[str, ...]]:
     """Milliseconds at QUANTILES of all values, and the names of those that are only known from below."""
-    values = sorted([*((value, False) for value in known), *((value, True) for value in cut_off)])
+    values = sorted(known + cut_off)
     if not values:
         return {name: math.nan for name, _ in QUANTILES}, ()
-    first_cut = next((at for at, (_, is_cut) in enumerate(values) if is_cut), len(values))
+    # From the earliest value that was cut off on, the true order is not known.
+    certain = bisect.bisect_left(values, min(cut_off)) if cut_off else len(values)
     result, at_least = {}, []
     for name, share in QUANTILES:
         at = min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))
-        result[name] = round(values[at][0] * 1e3, 3)
-        if at >= first_cut:
+        result[name] = round(values[at] * 1e3, 3)
+        if at >= certain:
             at_least.append(name)
     return result, tuple(at_least)
 

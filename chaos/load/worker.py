@@ -1,9 +1,8 @@
-"""One process of the generator: `python -m chaos.load.worker`, told what to do by JSON lines on standard
-input.
+"""One process of the generator: `python -m chaos.load.worker`, told what to do by JSON lines on standard input.
 
-First line in: {"settings", "worker", "connect_s_max"}; out, when connected: {"ready": connections}. Then for each stage a line
-in (the fields of `Order`) and one out (the fields of `Done`). End of input ends the process; SIGTERM ends the
-stage early.
+First line in: {"settings", "worker", "connect_s_max"}; out, when connected: {"ready": connections}. Then for each
+stage a line in (the fields of `Order`) and one out (the fields of `Done`). End of input ends the process; SIGTERM
+ends the stage early.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import time
 from array import array
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -29,9 +28,6 @@ from chaos.load.protocol import Done, Order
 from chaos.load.settings import Arrivals, Settings, from_json
 from chaos.load.target import parse_target
 from chaos.load.variety import Deck
-from statnive.errors import Rejected
-
-DESCRIPTORS_SPARE: Final = 64
 
 
 def due_times(order: Order, settings: Settings, worker: int) -> array[float]:
@@ -77,7 +73,7 @@ def main() -> None:
     if settings.cpus:
         os.sched_setaffinity(0, {settings.cpus[worker % len(settings.cpus)]})
     share = len(range(worker, settings.connections, settings.processes))
-    _raise_descriptor_limit(share)
+    _raise_descriptor_limit()
     target = parse_target(settings.target)
     compose = composer(settings, target, Deck(settings.variety, worker, settings.processes))
     engine = Engine(settings, target, share, compose)
@@ -98,10 +94,8 @@ def _say(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _raise_descriptor_limit(connections: int) -> None:
+def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and connections + DESCRIPTORS_SPARE > hard:
-        raise Rejected("connections", f"needs {connections} descriptors a process, the limit is {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

@@ -11,7 +11,7 @@ import { Failure } from './ui/Failure';
 import { lazy, panel } from './ui/lazy';
 
 const NoSuchSite = lazy(async () => (await import('./first-run')).NoSuchSite, panel('alone'));
-const FirstSite = lazy(async () => (await import('./first-run')).FirstSite, panel('first'));
+const FirstSite = lazy(async () => (await import('./first-run')).FirstSite, panel(''));
 
 export function App() {
   const route = useRoute();
@@ -48,5 +48,5 @@ export function App() {
 function choose(all: Site[] | undefined, wanted: string | undefined): Site | undefined {
   if (!wanted) return all?.[0];
   if (all) return all.find(({ domain, aliases }) => domain === wanted || aliases?.includes(wanted));
-  return { domain: wanted, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone, aliases: [] };
+  return { domain: wanted, timezone: '', aliases: [] };
 }

@@ -78,6 +78,7 @@ class CommitterHandle:
         self.full = trio.Event()  # enough for an early commit, or the handle was closed
         self.commits = 0
         self.rows_committed = 0
+        self.bytes_committed = 0
         self.refused = 0
         self.commit_s_sum = 0.0
         self.commit_s_max = 0.0
@@ -138,6 +139,7 @@ class CommitterHandle:
         return {
             "wal_commits_total": self.commits,
             "wal_rows_total": self.rows_committed,
+            "wal_payload_bytes_total": self.bytes_committed,
             "wal_refused_total": self.refused,
             "wal_commit_seconds_total": round(self.commit_s_sum, 6),
             "wal_commit_seconds_max": round(self.commit_s_max, 6),
@@ -207,6 +209,7 @@ async def _commit(handle: CommitterHandle, batch: Batch, limiter: trio.CapacityL
     took = handle.last_commit_at - started
     handle.commits += 1
     handle.rows_committed += len(batch.rows)
+    handle.bytes_committed += batch.payload_bytes
     handle.commit_s_sum += took
     handle.commit_s_max = max(handle.commit_s_max, took)
     batch.done.set()

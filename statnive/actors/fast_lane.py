@@ -87,6 +87,7 @@ class FastLane:
         self._clock = clock
         self._monotonic = monotonic
         self._slow_only = slow_only
+        self._event_lines = tuple(b"POST %s HTTP/1.1\r\n" % path for path in routes.event_paths)
         self._epoll = select.epoll()
         self._epoll.register(listener.fileno(), select.EPOLLIN)
         self._accepting = True
@@ -321,39 +322,44 @@ class FastLane:
 
     def _parse_head(self, connection: Connection, data: bytes, end: int) -> object:
         """Parse one head and route it: _BODY (an event, its body comes next), _NEXT (answered) or _STOP."""
-        connection.start_request()
         parser = connection.parser
         try:
-            parser.feed_data(data[:end])
+            connection.read_head(data[:end])
         except httptools.HttpParserUpgrade:
             return self._give_away(connection, data)
         except httptools.HttpParserError:
             if data.startswith(_HTTP2_PREFACE):
                 return self._give_away(connection, data)
             return self._refuse(connection, answers.BAD_REQUEST)
+        others = connection.others
+        # The request line of an event is known by heart; only others are taken apart.
+        is_event = data.startswith(self._event_lines)
         path = connection.target.partition(b"?")[0]
-        if connection.has_transfer_encoding and connection.body_bytes >= 0:
-            return self._refuse(connection, answers.SMUGGLING)
         if (
             self._slow_only
-            or connection.has_transfer_encoding
-            or connection.expects
-            or parser.get_http_version() != "1.1"
-            or not self._routes.is_fast(path)
+            or (others is not None and (b"transfer-encoding" in others or b"expect" in others))
+            or not (is_event or (parser.get_http_version() == "1.1" and self._routes.is_fast(path)))
         ):
             return self._give_away(connection, data)
         if not parser.should_keep_alive():
             connection.close_after = True
-        method = parser.get_method()
-        if method == b"POST" and path in self._routes.event_paths:
+        if is_event or (path in self._routes.event_paths and parser.get_method() == b"POST"):
             self.requests += 1
             if connection.body_bytes > self._routes.body_bytes_max:
                 return self._refuse(connection, self._routes.too_large())
             connection.body_bytes = max(0, connection.body_bytes)
             connection.head = connection.noted
             return _BODY
-        # The tracker, preflights, health, a wrong method. A body where none belongs: the slow lane reads it.
-        answer = self._routes.static(method, path, connection.if_none_match, connection.accept_encoding)
+        return self._static(connection, data, path)
+
+    def _static(self, connection: Connection, data: bytes, path: bytes) -> object:
+        """The tracker, preflights, health, a wrong method. A body where none belongs: the slow lane reads it."""
+        answer = self._routes.static(
+            connection.parser.get_method(),
+            path,
+            (connection.others or {}).get(b"if-none-match", b""),
+            connection.accept_encoding,
+        )
         if answer is None or connection.body_bytes > 0:
             return self._give_away(connection, data)
         self.requests += 1

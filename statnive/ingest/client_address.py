@@ -21,6 +21,18 @@ class ClientAddress:
         self._networks = [ipaddress.ip_network(text) for text in trusted_proxies]
         self._trust: dict[str, bool] = {}
 
+    def resolve(self, peer: str, forwarded_for: bytes) -> tuple[str, bytes]:
+        """The client's address, and what identifies it (`network_key`)."""
+        if forwarded_for and self.is_trusted(peer):
+            # What a proxy on this machine sends, nearly always: one plain IPv4 address, canonical as it is.
+            try:
+                text = forwarded_for.decode("ascii")
+                return text, inet_pton(AF_INET, text)
+            except (OSError, ValueError):
+                pass
+        address = self.of(peer, forwarded_for)
+        return address, network_key(address)
+
     def of(self, peer: str, forwarded_for: bytes) -> str:
         if not forwarded_for or len(forwarded_for) > FORWARDED_BYTES_MAX or not self.is_trusted(peer):
             return peer

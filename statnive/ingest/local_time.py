@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 # Every transition of the IANA database since 1972 falls on a quarter of an hour of UTC.
@@ -10,16 +11,24 @@ QUANTUM_S = 900
 _CACHE_MAX = 4_096
 
 
+class Moment(NamedTuple):
+    """An instant as a site's clock shows it."""
+
+    day: int  # the local date, in days since the epoch
+    hour: int  # the UTC instant at which the local hour began, in seconds
+    since_midnight_s: int  # by the local clock, to the quantum
+
+
 class LocalTime:
-    """`at(ts)` → (day, hour): days since the epoch of the local date; the UTC instant at which the local hour began."""
+    """`at(ts)`: the Moment of an instant in one time zone."""
 
     __slots__ = ("_cache", "zone")
 
     def __init__(self, timezone: str) -> None:
         self.zone = ZoneInfo(timezone)
-        self._cache: dict[int, tuple[int, int]] = {}
+        self._cache: dict[int, Moment] = {}
 
-    def at(self, ts: int) -> tuple[int, int]:
+    def at(self, ts: int) -> Moment:
         quantum = ts // QUANTUM_S
         known = self._cache.get(quantum)
         if known is None:
@@ -29,11 +38,11 @@ class LocalTime:
             self._cache[quantum] = known
         return known
 
-    def _compute(self, ts: int) -> tuple[int, int]:
+    def _compute(self, ts: int) -> Moment:
         offset = datetime.fromtimestamp(ts, self.zone).utcoffset()
         assert offset is not None, "a ZoneInfo always knows its offset"
         local = ts + int(offset.total_seconds())
-        return local // 86_400, ts - local % 3_600
+        return Moment(local // 86_400, ts - local % 3_600, local % 86_400)
 
 
 class LocalTimes:

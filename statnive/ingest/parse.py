@@ -7,8 +7,8 @@ value of its own; the other events of its request go on.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +21,10 @@ from statnive.errors import Rejected
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _REVENUE_LIMIT = Decimal(10) ** 15
+_NO_ENGAGEMENT = (limits.SCROLL_UNTOLD, 0)
+_NO_REVENUE = (0, "")
+_DOMAINS_MAX = 10_000
+PAGEVIEW = limits.PAGEVIEW
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -81,6 +85,7 @@ class Parser:
     def __init__(self, config: IngestConfig) -> None:
         self._events_max = config.events_per_request_max
         self._pages = PageCache(config.cache_entries)
+        self._domains: dict[str, tuple[str, ...]] = {}
 
     @property
     def pages(self) -> PageCache:
@@ -88,6 +93,8 @@ class Parser:
 
     def parse(self, body: bytes) -> list[WireEvent | Rejected]:
         """Raises Rejected when the body as a whole is unusable (not JSON, no event, too many events)."""
+        if body[:1] == b"{":
+            return [self._event(body)]
         start = body.lstrip(b" \t\r\n")[:1]
         if start == b"{":
             return [self._event(body)]
@@ -114,24 +121,23 @@ class Parser:
             raise Rejected(_field(error), _reason(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected("body", f"is not valid JSON ({_reason(error)})") from None
-        url = payload.u if payload.u is not None else payload.url
+        url = payload.u or payload.url
         if not url:
             raise Rejected("url", "is missing")
-        hash_mode = payload.h if payload.h is not None else payload.hash_mode
-        page = self._pages.of(url, bool(hash_mode))
-        name = _name(payload.n if payload.n is not None else payload.name)
-        scroll_depth, engaged_ms = (
-            _engagement(payload) if name == limits.ENGAGEMENT else (limits.SCROLL_UNTOLD, 0)
-        )
-        props = next((p for p in (payload.p, payload.props, payload.m, payload.meta) if p is not None), None)
-        revenue = payload.revenue_short if payload.revenue_short is not None else payload.revenue
-        amount, currency = _revenue(revenue) if revenue is not None else (0, "")
+        page = self._pages.of(url, bool(payload.h or payload.hash_mode))
+        name = payload.n if payload.n is not None else payload.name
+        name = PAGEVIEW if name == PAGEVIEW else _name(name)
+        scroll_depth, engaged_ms = _engagement(payload) if name == limits.ENGAGEMENT else _NO_ENGAGEMENT
+        props = payload.p or payload.props or payload.m or payload.meta
+        revenue = payload.revenue_short or payload.revenue
+        amount, currency = _revenue(revenue) if revenue else _NO_REVENUE
         interactive = payload.i if payload.i is not None else payload.interactive
-        referrer = payload.r if payload.r is not None else payload.referrer
+        domain = payload.d if payload.d is not None else payload.domain
+        referrer = payload.r or payload.referrer
         return WireEvent(
             name,
             page,
-            _domains(payload.d if payload.d is not None else payload.domain, page.host),
+            (page.host,) if domain is None else self._domains.get(domain) or self._split_domains(domain),
             referrer[: limits.REFERRER_BYTES_MAX] if referrer else "",
             _props(props) if props else {},
             interactive is not False,
@@ -141,28 +147,31 @@ class Parser:
             currency,
         )
 
+    def _split_domains(self, domain: str) -> tuple[str, ...]:
+        """The domains of a comma list; a site's tracker always sends the same, so they are remembered (bounded)."""
+        domains = _domains(domain)
+        if len(self._domains) >= _DOMAINS_MAX:
+            self._domains.clear()
+        if len(domain) <= limits.HOST_CHARS_MAX:
+            self._domains[domain] = domains
+        return domains
+
 
 class PageCache:
     """URLs taken apart, least recently used ones forgotten: sites have few URLs, visitors ask for the same ones."""
 
     def __init__(self, entries_max: int) -> None:
-        self._entries_max = entries_max
-        self._known: OrderedDict[tuple[str, bool], Page] = OrderedDict()
-        self.hits = 0
-        self.misses = 0
+        self.of = lru_cache(entries_max)(split_url)
 
-    def of(self, url: str, hash_mode: bool) -> Page:
-        key = (url, hash_mode)
-        page = self._known.get(key)
-        if page is not None:
-            self.hits += 1
-            return page
-        self.misses += 1
-        page = split_url(url, hash_mode)
-        self._known[key] = page
-        if len(self._known) > self._entries_max:
-            self._known.popitem(last=False)
-        return page
+    @property
+    def hits(self) -> int:
+        """URLs answered from the cache."""
+        return self.of.cache_info().hits
+
+    @property
+    def misses(self) -> int:
+        """URLs that had to be taken apart."""
+        return self.of.cache_info().misses
 
 
 def split_url(url: str, hash_mode: bool) -> Page:
@@ -208,9 +217,7 @@ def _name(name: str | int | None) -> str:
     return text
 
 
-def _domains(domain: str | None, host: str) -> tuple[str, ...]:
-    if domain is None:
-        return (host,)
+def _domains(domain: str) -> tuple[str, ...]:
     if not domain.strip():
         raise Rejected("domain", "is blank")
     hosts = (clean(_ascii_host(part.strip()))[: limits.HOST_CHARS_MAX] for part in domain[:2_000].split(","))
@@ -228,6 +235,9 @@ def _props(props: dict[str, Any] | str) -> dict[str, str]:
         raise Rejected("props", f"holds {len(props)} properties, at most {limits.PROPS_MAX} are allowed")
     ready: dict[str, str] = {}
     for key, value in props.items():
+        if type(value) is str and len(value) + len(key) < limits.PROP_KEY_BYTES_MAX and _is_plain(key, value):
+            ready[key] = value
+            continue
         if value is None or isinstance(value, (list, dict)):
             continue
         text = clean(str(value).lower() if isinstance(value, bool) else str(value)).strip()
@@ -242,6 +252,19 @@ def _props(props: dict[str, Any] | str) -> dict[str, str]:
             )
         ready[name] = text
     return ready
+
+
+def _is_plain(key: str, value: str) -> bool:
+    """Whether both are as they would be after cleaning: printable ASCII, no blank at an end."""
+    text = key + value
+    return bool(
+        key
+        and value
+        and text.isascii()
+        and text.isprintable()
+        and key == key.strip()
+        and value == value.strip()
+    )
 
 
 def _engagement(payload: Payload) -> tuple[int, int]:

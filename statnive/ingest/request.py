@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 PREFETCH_HEADERS: Final = frozenset((b"x-purpose", b"purpose", b"x-moz", b"sec-purpose"))
-HINT_HEADERS: Final = frozenset((b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"sec-ch-ua-model"))
 
 
 class RequestHead:
     """The head of one ingest request: peer address and the few headers that matter. Lives as long as the request."""
 
-    __slots__ = ("debug", "forwarded_for", "hints", "peer", "prefetch", "user_agent")
+    __slots__ = ("debug", "forwarded_for", "peer", "prefetch", "user_agent")
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
@@ -19,7 +18,6 @@ class RequestHead:
         self.forwarded_for = b""
         self.prefetch = False
         self.debug = False
-        self.hints: dict[bytes, bytes] | None = None
 
     def note(self, name: bytes, value: bytes) -> None:
         """Take in one header; `name` in lower case. Repeated X-Forwarded-For lines join, as RFC 9110 says."""
@@ -29,18 +27,8 @@ class RequestHead:
             self.forwarded_for = self.forwarded_for + b"," + value if self.forwarded_for else value
         elif name in PREFETCH_HEADERS:
             self.prefetch = self.prefetch or is_prefetch(name, value)
-        elif name in HINT_HEADERS:
-            if self.hints is None:
-                self.hints = {}
-            self.hints[name] = value
         elif name == b"x-debug-request":
             self.debug = value.strip().lower() == b"true"
-
-
-# Headers the pipeline reads: a lane may skip all others without calling `note`.
-NOTED_HEADERS: Final = (
-    frozenset((b"user-agent", b"x-forwarded-for", b"x-debug-request")) | PREFETCH_HEADERS | HINT_HEADERS
-)
 
 
 def is_prefetch(name: bytes, value: bytes) -> bool:

@@ -68,20 +68,23 @@ class VisitTable:
         self, visitor: bytes, ts: int, *, page: str, is_pageview: bool, interactive: bool, source: Source
     ) -> Delta:
         """Take in one event; `source` counts only when it starts a visit."""
-        visit = self.find(visitor, ts)
-        start = visit is None
-        if visit is None:
-            visit = Visit(self._random.getrandbits(64), ts, source)
-            self._visits[visitor] = visit
-        self._visits.move_to_end(visitor)
-        duration = max(0, ts - visit.last_ts)
-        visit.last_ts = max(visit.last_ts, ts)
-        delta = Delta(visit, int(start), _bounce(visit, is_pageview, interactive), duration, visit.last_page)
+        visits = self._visits
+        visit = visits.get(visitor)
+        if visit is None or ts - visit.last_ts > self._inactivity_s:
+            start, duration, previous_page = 1, 0, ""
+            visits.pop(visitor, None)
+            visit = visits[visitor] = Visit(self._random.getrandbits(64), ts, source)
+        else:
+            start, duration, previous_page = 0, max(0, ts - visit.last_ts), visit.last_page
+            visits.move_to_end(visitor)
+            if ts > visit.last_ts:
+                visit.last_ts = ts
+        bounce = _bounce(visit, is_pageview, interactive)
         if is_pageview:
             visit.pageviews += 1
             visit.last_page = page
         self._evict(ts)
-        return delta
+        return Delta(visit, start, bounce, duration, previous_page)
 
     def _evict(self, ts: int) -> None:
         """Forget what timed out, two at a time at most, and never hold more than the bound (keeps memory flat)."""

@@ -79,7 +79,7 @@ class PublicApp:
         if self._parts.ingest.serves(scope["raw_path"]):
             await self._parts.ingest(scope, receive, send)
         elif self._may_see(scope):
-            await self._pages(scope, receive, _with_security_headers(send))  # type: ignore[arg-type]
+            await self._pages(scope, receive, _with_headers(send, _connection_headers(scope)))  # type: ignore[arg-type]
         else:
             text = "The dashboard is not open to this address; see [server] dashboard_from.\n"
             await PlainTextResponse(text, 403)(scope, receive, send)  # type: ignore[arg-type]
@@ -157,10 +157,16 @@ def _operator_routes(parts: WebParts) -> list[BaseRoute]:
     ]
 
 
-def _with_security_headers(send: Send) -> Send:
+def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """A proxy's connection ends after an answer of the slow lane: it would go back into a pool that events use."""
+    forwarded = any(name == b"x-forwarded-for" for name, _ in scope["headers"])
+    return ((b"connection", b"close"),) if forwarded and scope["http_version"] in ("1.0", "1.1") else ()
+
+
+def _with_headers(send: Send, more: tuple[tuple[bytes, bytes], ...]) -> Send:
     async def sender(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *SECURITY_HEADERS]
+            message["headers"] = [*message["headers"], *SECURITY_HEADERS, *more]
         await send(message)
 
     return sender

@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -221,9 +222,10 @@ def test_a_session_is_refused(driver):
 
 def test_health_needs_no_login(node):
     with a_connection(node) as connection:
-        connection.request("GET", "/ping")
-        answer = connection.getresponse()
-        assert (answer.status, answer.read()) == (200, b"Ok.\n")
+        for path in ("/ping", "/"):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"Ok.\n")
         connection.request("GET", "/nothing")
         assert connection.getresponse().status == 404
 
@@ -317,22 +319,22 @@ def test_what_is_no_http_is_answered_and_ends_its_connection_only(node):
 
 
 def test_statements_run_side_by_side(node, driver):
-    slow = threading.Thread(target=ask, args=(node, "SELECT sleep(1)"), kwargs={"body": ""})
+    slow = threading.Thread(target=ask, args=(node, "SELECT sleep(0.6)"), kwargs={"body": ""})
     slow.start()
-    for number in range(20):
+    for number in range(5):
         driver.raw_insert("t", ["n", "s"], struct.pack(">B", number) + b"\xa1x", fmt="MsgPack")
-    assert driver.query("SELECT count() FROM t").result_rows == [(20,)]
+    assert driver.query("SELECT count() FROM t").result_rows == [(5,)]
     assert slow.is_alive(), "the inserts waited for the slow query"
     slow.join()
 
 
 def test_a_query_id_that_runs_is_refused_a_second_time(node):
     first = threading.Thread(
-        target=ask, args=(node, "SELECT sleep(1)"), kwargs={"body": "", "query_id": "same"}
+        target=ask, args=(node, "SELECT sleep(0.6)"), kwargs={"body": "", "query_id": "same"}
     )
     first.start()
     while not node.counters()["in_flight"]:
-        pass
+        time.sleep(0.005)
     assert ask(node, "SELECT 1", body="", query_id="same")[1]["x-clickhouse-exception-code"] == "216"
     first.join()
     assert ask(node, "SELECT 1", body="", query_id="same")[0] == 200

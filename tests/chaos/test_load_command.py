@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -97,15 +98,42 @@ def test_a_process_that_dies_ends_the_load(server, tmp_path):
         load.finish()
 
 
+def test_more_connections_than_descriptors_are_refused(tmp_path):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = Settings(
+        target="http://127.0.0.1:9/", run="r1", connections=16_384 * 16, processes=1, variety=SMALL
+    )
+    if hard > many.connections:
+        pytest.skip("this machine allows that many")
+    with pytest.raises(Rejected, match="descriptors"):
+        Load(many, tmp_path)
+
+
 def test_a_target_without_a_server_is_refused_at_once(tmp_path):
-    with pytest.raises(Rejected, match="no connection"), Load(
-        Settings(target="http://127.0.0.1:9/", run="r1", connections=1, variety=SMALL), tmp_path, connect_s_max=0.1
+    with (
+        pytest.raises(Rejected, match="no connection"),
+        Load(
+            Settings(target="http://127.0.0.1:9/", run="r1", connections=1, variety=SMALL),
+            tmp_path,
+            connect_s_max=0.1,
+        ),
     ):
         pass
 
 
 def test_the_command_writes_table_and_json(server, tmp_path):
-    arguments = ["--target", server.url, "--rate", "100", "--seconds", "0.2", "--connections", "2", "--clients", "100"]
+    arguments = [
+        "--target",
+        server.url,
+        "--rate",
+        "100",
+        "--seconds",
+        "0.2",
+        "--connections",
+        "2",
+        "--clients",
+        "100",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "chaos.load", *arguments, "--json", "-", "--ledger", str(tmp_path / "ledger")],
         cwd=ROOT, capture_output=True, text=True, check=True,

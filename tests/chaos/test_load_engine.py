@@ -356,6 +356,6 @@ async def test_untagged_events_carry_no_properties():
 
 async def test_stop_ends_the_schedule_and_keeps_what_was_answered():
     offered = await offer(rate=500, requests=5_000, stop_after_s=0.2)
-    assert 20 <= len(offered.ledger) < 1_000
+    assert 1 <= len(offered.ledger) < 2_000
     assert set(offered.statuses()) == {202}
     assert len(offered.ledger) == len(offered.server.requests)

@@ -206,10 +206,12 @@ def test_only_a_route_without_a_gateway_leads_to_a_link(address, device):
 # -- ledger --------------------------------------------------------------------------------------------------
 
 
-def a_ledger(statuses: list[int], *, first_seq: int = 0, per: int = 1, late_s: float = 0.0) -> Ledger:
+def a_ledger(
+    statuses: list[int], *, first_seq: int = 0, per: int = 1, late_s: float = 0.0, rate: float = 100.0
+) -> Ledger:
     settings = attrs.evolve(SETTINGS, events_per_request=per)
-    header = Header(settings, 0, 0, 100.0, len(statuses) / 100, 50.0, 1e9, 0, first_seq)
-    ledger = Ledger.blank(header, array("d", [50 + number / 100 for number in range(len(statuses))]))
+    header = Header(settings, 0, 0, rate, len(statuses) / rate, 50.0, 1e9, 0, first_seq)
+    ledger = Ledger.blank(header, array("d", [50 + number / rate for number in range(len(statuses))]))
     for number, status in enumerate(statuses):
         ledger.sent[number] = ledger.due[number] + late_s
         ledger.answered[number] = ledger.sent[number] + 0.005
@@ -319,11 +321,12 @@ def test_a_clean_run_has_no_warnings():
 
 
 def test_a_rate_with_a_growing_backlog_is_not_sustained():
-    """A server that manages 90 of 100 a second: after five seconds the backlog is half a second, p99 still good."""
-    plan, slow, fast = Ramp(start_rate=100), a_ledger([202] * 500), a_ledger([202] * 500)
-    for number in range(500):
-        slow.answered[number] = 50 + number / 90
-        fast.answered[number] = 50 + number / 100 + 0.4
+    """A server that manages 900 of 1,000 a second: after five seconds p99 is half a second, still good."""
+    plan = Ramp(start_rate=1_000)
+    slow, fast = a_ledger([202] * 5_000, rate=1_000), a_ledger([202] * 5_000, rate=1_000)
+    for number in range(5_000):
+        slow.answered[number] = 50 + number / 900
+        fast.answered[number] = 50 + number / 1_000 + 0.4
     slow_summary, fast_summary = (summarize([each], [Process(0.1, 5.0, 0)]) for each in (slow, fast))
     assert max(slow_summary.latency_ms["p99"], fast_summary.latency_ms["p99"]) < plan.p99_ms_max
     assert plan.sustained(fast_summary)

@@ -22,10 +22,12 @@ ZONES = [
 
 @given(st.sampled_from(ZONES), st.integers(946_684_800, 2_000_000_000))
 def test_day_and_hour_are_the_sites_local_ones(zone: str, ts: int) -> None:
-    day, hour = LocalTime(zone).at(ts)
+    day, hour, since_midnight_s = LocalTime(zone).at(ts)
     local = datetime.fromtimestamp(ts, ZoneInfo(zone))
     assert date(1970, 1, 1) + timedelta(days=day) == local.date()
     assert 0 <= ts - hour < 3_600
+    clock_s = local.hour * 3_600 + local.minute * 60 + local.second
+    assert since_midnight_s <= clock_s < since_midnight_s + 900
     assert ts - hour == local.minute * 60 + local.second
 
 

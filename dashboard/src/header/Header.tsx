@@ -15,9 +15,6 @@ import { Popover } from '../ui/Popover';
 
 const SiteChoices = lazy(async () => (await import('./choices')).SiteChoices, popover);
 
-/** Keeps the button's height before the sites are known. */
-const NO_NAME_YET = '\u00a0';
-
 interface Props {
   /** undefined: not known yet. */
   sites: Site[] | undefined;
@@ -28,26 +25,28 @@ interface Props {
 export function Header({ sites, site, route }: Props) {
   const [theme, toggle] = useTheme();
   const none = sites?.length === 0;
+  const name = none ? undefined : (site?.domain ?? route.site);
   return (
     <header class="top">
       <Link class="brand" to={{ ...START, site: undefined, interval: undefined }}>
         <Logo />
         <span>statnive</span>
       </Link>
-      {!none && (
-        <Popover
-          class="sites"
-          title={t.site.switch}
-          button={
-            <>
-              <span class="name">{site?.domain ?? route.site ?? NO_NAME_YET}</span>
-              <Icon name="down" />
-            </>
-          }
-        >
-          {(close) => <SiteChoices sites={sites ?? []} site={site} close={close} />}
-        </Popover>
-      )}
+      <div class="sites">
+        {name && (
+          <Popover
+            title={t.site.switch}
+            button={
+              <>
+                <span class="name">{name}</span>
+                <Icon name="down" />
+              </>
+            }
+          >
+            {(close) => <SiteChoices sites={sites ?? []} site={site} close={close} />}
+          </Popover>
+        )}
+      </div>
       <Attention />
       {!none && <RangePicker route={route} timezone={site?.timezone} />}
       <button
@@ -66,14 +65,11 @@ export function Header({ sites, site, route }: Props) {
 /** Lost events must not hide at the end of a page. It sits in a gap, so its coming moves nothing. */
 function Attention() {
   const unknown = useQuery(dropsRead()).data?.unknown_sites.length ?? 0;
+  if (!unknown) return null;
   return (
-    <div class="attention">
-      {unknown > 0 && (
-        <a class="pill" href="#drops">
-          <Icon name="warning" />
-          <span>{plural(t.attention, unknown, count(unknown))}</span>
-        </a>
-      )}
-    </div>
+    <a class="pill" href="#drops">
+      <Icon name="warning" />
+      <span>{plural(t.attention, unknown, count(unknown))}</span>
+    </a>
   );
 }

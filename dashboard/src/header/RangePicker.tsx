@@ -11,7 +11,7 @@ import { Popover } from '../ui/Popover';
 
 const RangeChoices = lazy(async () => (await import('./choices')).RangeChoices, popover);
 
-export function RangePicker({ route, timezone = 'UTC' }: { route: Route; timezone: string | undefined }) {
+export function RangePicker({ route, timezone }: { route: Route; timezone: string | undefined }) {
   const today = todayIn(timezone, new Date());
   return (
     <div class="range">
@@ -46,7 +46,7 @@ function Step({ range, label, icon }: { range: Range | undefined; label: string;
     );
   }
   return (
-    <Link class="control plain step" to={{ range }} aria-label={label} title={`${label}: ${labelOf(range)}`}>
+    <Link class="control plain step" to={{ range }} aria-label={label}>
       <Icon name={icon} />
     </Link>
   );

@@ -1,6 +1,6 @@
 /**
  * The areas of the catalogue that are on the page before anything lazy is; the first load carries only these. Code of
- * the first load reads them from `i18n`, lazy panels read everything from `i18n/whole`: the types keep them apart.
+ * the first load reads them from `i18n`, lazy panels read everything from `i18n/whole`; the types keep them apart.
  */
 export const FIRST = [
   'direction',

@@ -7,33 +7,25 @@ import type { FIRST } from './halves';
 export type FirstHalf = Pick<Catalogue, (typeof FIRST)[number]>;
 
 // One lazy chunk for each language beside en.ts, so that a new one costs nobody else a byte.
-const first = import.meta.glob<FirstHalf>(['./??.ts', '!./en.ts'], { query: '?first', import: 'default' });
-const rest = import.meta.glob<Partial<Catalogue>>('./??.ts', { query: '?rest', import: 'default' });
+const others = import.meta.glob<{ default: Catalogue }>(['./??.ts', '!./en.ts']);
 
-/** The sentences of the first screen. `i18n/whole` has all, from the moment on that `restOfSentences` resolved. */
+/** The sentences of the first screen; those of lazy panels are in `i18n/whole`. */
 export const t: FirstHalf = english;
 /** The locale of numbers and dates: the person's own one, if it is of the language shown. */
 export let locale = 'en';
 
-let language = 'en';
-let whole: Promise<unknown> | undefined;
-
+/** Once, before anything is drawn. */
 export async function chooseLanguage(wanted: readonly string[]): Promise<void> {
   for (const tag of wanted) {
-    const candidate = tag.slice(0, 2).toLowerCase();
-    const load = first[`./${candidate}.ts`];
-    if (candidate !== 'en' && !load) continue;
-    if (load) Object.assign(t, await load());
-    [language, locale] = [candidate, tag];
+    const language = tag.slice(0, 2).toLowerCase();
+    const load = others[`./${language}.ts`];
+    if (language !== 'en' && !load) continue;
+    if (load) Object.assign(t, (await load()).default);
+    locale = tag;
     break;
   }
   document.documentElement.lang = locale;
   document.documentElement.dir = t.direction;
-}
-
-export function restOfSentences(): Promise<unknown> {
-  whole ??= rest[`./${language}.ts`]?.().then((half) => Object.assign(t, half));
-  return whole ?? Promise.resolve();
 }
 
 export function fill(sentence: string, values: Record<string, string>): string {

@@ -1,7 +1,9 @@
-/** The whole catalogue, for panels behind `lazy()`: it has the rest of the sentences fetched before they are drawn. */
+/** The whole catalogue, for panels behind `lazy()`. */
 
-import { t as first } from './index';
 import type { Catalogue } from './en';
+import rest from './en?rest';
+import { t as chosen } from './index';
 
 export { fill, plural } from './index';
-export const t = first as Catalogue;
+// Another language is in `chosen` as a whole, and wins.
+export const t = { ...rest, ...chosen } as Catalogue;

@@ -3,7 +3,6 @@
 import type { OverviewAnswer } from '../api/types';
 import { days as daysText, instant } from '../format';
 import { fill, t } from '../i18n';
-import type { Days } from '../state/dates';
 import { type Query, refreshAll } from '../state/queries';
 import { Icon } from '../ui/icons';
 
@@ -12,26 +11,24 @@ const BEHIND_MS = 2 * 3_600_000;
 
 interface Props {
   query: Query<OverviewAnswer>;
-  days: Days;
-  timezone: string | undefined;
 }
 
-export function Freshness({ query, days, timezone = 'UTC' }: Props) {
+export function Freshness({ query }: Props) {
   const answer = query.outdated ? undefined : query.data;
   const now = new Date();
   const through = answer?.fresh_through;
   const behind = through !== undefined && now.getTime() - Date.parse(through) > BEHIND_MS;
   return (
     <div class="freshness">
-      <p class="days">{daysText(answer ?? days)}</p>
+      <p class="days">{answer && daysText(answer)}</p>
       <p class={behind ? 'through behind' : 'through'}>
         {through !== undefined && (
           <time dateTime={through}>
-            {fill(behind ? t.fresh.behind : t.fresh.through, { time: instant(through, timezone, now) })}
+            {fill(behind ? t.fresh.behind : t.fresh.through, { time: instant(through, answer?.timezone ?? 'UTC', now) })}
           </time>
         )}
       </p>
-      <p class="zone">{answer && timezone.replaceAll('_', ' ')}</p>
+      <p class="zone">{answer?.timezone.replaceAll('_', ' ')}</p>
       <button type="button" class={`control plain ${query.loading ? 'busy' : ''}`} onClick={refreshAll}>
         <Icon name="refresh" />
         <span>{t.fresh.refresh}</span>

@@ -78,13 +78,9 @@ function Headline({ query, chosen }: { query: Query<OverviewAnswer>; chosen: Met
             <li key={name}>
               <Link to={{ metric: name }} aria-current={name === chosen ? 'true' : undefined}>
                 <span class="label">{t.metric[name]}</span>
-                {metrics ? (
-                  <span class="value" title={name in WHOLE ? exact(metrics[name]) : undefined}>
-                    {metricText(name, metrics[name])}
-                  </span>
-                ) : (
-                  <span class="skeleton" />
-                )}
+                <span class="value" title={metrics && name in WHOLE ? exact(metrics[name]) : undefined}>
+                  {metrics ? metricText(name, metrics[name]) : <i class="skeleton" />}
+                </span>
               </Link>
             </li>
           ))}

@@ -3,6 +3,8 @@
  * of the browser's own zone can move a day.
  */
 
+import { locale } from '../i18n';
+
 const DAY_MS = 86_400_000;
 
 export const PERIODS = ['day', '7d', '30d', 'month', '12mo'] as const;
@@ -20,9 +22,19 @@ export function isDay(text: string | null): text is string {
   return text !== null && /^\d{4}-\d\d-\d\d$/.test(text) && dayOf(utc(text)) === text;
 }
 
-export function todayIn(timezone: string, now: Date): string {
-  // Sweden writes dates as ISO 8601 does.
-  return new Intl.DateTimeFormat('sv-SE', { timeZone: timezone, dateStyle: 'short' }).format(now);
+const calendars = new Map<string, Intl.DateTimeFormat>();
+
+/** Without a zone it is the browser's own day, told without Intl: making its first formatter takes a slow phone long. */
+export function todayIn(timezone: string | undefined, now: Date): string {
+  if (!timezone) return dayOf(now.getTime() - now.getTimezoneOffset() * 60_000);
+  let calendar = calendars.get(timezone);
+  if (!calendar) {
+    const parts = { year: 'numeric', month: '2-digit', day: '2-digit' } as const;
+    calendar = new Intl.DateTimeFormat(`${locale}-u-ca-iso8601-nu-latn`, { timeZone: timezone, ...parts });
+    calendars.set(timezone, calendar);
+  }
+  const { year, month, day } = Object.fromEntries(calendar.formatToParts(now).map(({ type, value }) => [type, value]));
+  return `${year}-${month}-${day}`;
 }
 
 export function addDays(day: string, count: number): string {

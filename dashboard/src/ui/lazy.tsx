@@ -3,7 +3,7 @@
 import type { ComponentType, VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError } from '../api/client';
-import { restOfSentences, t } from '../i18n';
+import { t } from '../i18n';
 import { Failure } from './Failure';
 
 type Frame = (inside: VNode) => VNode;
@@ -19,8 +19,8 @@ export function lazy<Props extends object>(
     const [, setReady] = useState(Loaded !== undefined);
     useEffect(() => {
       if (Loaded) return;
-      Promise.all([load(), restOfSentences()]).then(
-        ([component]) => {
+      load().then(
+        (component) => {
           Loaded = component;
           setReady(true);
         },

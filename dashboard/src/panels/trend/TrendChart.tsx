@@ -4,7 +4,6 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Interval } from '../../api/types';
 import { labelled, type Series } from './series';
-import './chart.css';
 
 interface Props {
   series: Series;

@@ -1,9 +1,8 @@
 // @vitest-environment happy-dom
 
 import { render } from 'preact';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { TrendAnswer } from '../../api/types';
-import { restOfSentences } from '../../i18n';
 import type { Metric } from '../../state/route';
 import { KNOWN } from '../../testing';
 import { seriesOf } from './series';
@@ -18,8 +17,6 @@ const ANSWER: TrendAnswer = {
     { time: '2026-11-24', visitors: 20, visits: 22, pageviews: 44, bounce_rate: 50 },
   ],
 };
-
-beforeAll(restOfSentences);
 
 function cells(metric: Metric): string[][] {
   const root = document.createElement('div');

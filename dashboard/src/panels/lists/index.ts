@@ -1,3 +1,0 @@
-/** The chunk of the ranked lists. */
-export { PagesPanel } from './PagesPanel';
-export { SourcesPanel } from './SourcesPanel';
