@@ -91,6 +91,7 @@ class ServerConfig:
     idle_deadline_s: float = _number(75.0)
     answer_deadline_s: float = _number(20.0)
     backlog: int = _number(2_048)
+    queue_target_ms: float = _number(250)
 
 
 @attrs.frozen

@@ -413,7 +413,7 @@ def _stage_row(name: str, measured: Measured) -> list[str]:
         f"{sum(summary.unknown.values()) + sum(summary.unsent.values()):,}",
         f"{latency['p50']:.1f}",
         f"{latency['p99']:.1f}",
-        f"{latency['p99.9']:.1f}",
+        f"{latency['p999']:.1f}",
         f"{measured.path_us:.0f}" if known else "",
         f"{measured.resident_bytes / 1e6:,.0f}",
         f"{measured.cpu_us:.0f}" if known else "",

@@ -156,7 +156,7 @@ class Child:
         try:
             status = process.wait(deadline_s)
         except subprocess.TimeoutExpired:
-            os.kill(self.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             process.kill()
             process.wait(END_S)
             raise ChildError(f"{self.name} did not end within {deadline_s} s: {self.log_end()}") from None

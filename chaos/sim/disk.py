@@ -4,7 +4,8 @@ Owns:       nothing; the disk belongs to the world and outlives the process.
 Inputs:     the calls of statnive.wal.fs.FileSystem; `DiskFaults`.
 Outputs:    the disk's answers; OSErrors as planned; `Watch` is told before a segment goes and before a new
             checkpoint can be seen.
-Invariants: I1 a dead process changes nothing; the call in which it dies may have happened in part.
+Invariants: I1 a dead process changes nothing; it dies before a call, or in the middle of a write.
+Failure:    Crash; what the faults say.
 """
 
 from __future__ import annotations
@@ -19,30 +20,25 @@ from chaos.sim.filesystem import Crash, SimFileSystem
 from chaos.sim.process import Process
 from statnive.wal.state import STATE_NAME
 
-WRITING = frozenset({"create", "pwrite", "fdatasync", "fsync_dir", "rename", "unlink"})
-
 
 @attrs.define
 class DiskFaults:
-    """What the disk refuses in one life; counted in calls of the names in WRITING."""
+    """What the disk refuses in one life; counted in calls that change something."""
 
-    error_at: int | None = None  # EIO, or a write taken in part, at that call
-    short: bool = False
-    full_from: int | None = None  # ENOSPC for whatever needs room …
-    full_calls: int = 0  # … for that many calls that do
+    error_at: int | None = None  # EIO at that call; a write is taken in part
+    short: bool = False  # if it is a write: without an error
+    full_from: int | None = None  # ENOSPC for whatever needs room from that call on …
+    full_calls: int = 0  # … this many times
     writes: int = 0
     fired: int = 0
 
-    def next(self, name: str) -> OSError | None:
+    def next(self, name: str, *, grows: bool) -> OSError | None:
         """The error that this call meets."""
-        if name not in WRITING:
-            return None
         self.writes += 1
-        if self.writes == self.error_at and not (self.short and name != "pwrite"):
+        if self.writes == self.error_at:
             self.fired += 1
             return OSError(errno.EIO, f"simulated, at {name}")
-        needs_room = name in ("create", "pwrite")
-        if needs_room and self.full_from is not None and self.writes >= self.full_from and self.full_calls > 0:
+        if grows and self.full_from is not None and self.writes >= self.full_from and self.full_calls > 0:
             self.full_calls -= 1
             self.fired += 1
             return OSError(errno.ENOSPC, f"simulated, at {name}")
@@ -63,15 +59,22 @@ class ProcessFiles:
         self._disk, self._process, self._faults, self._watch = disk, process, faults, watch
         self._labels: dict[int, str] = {}
 
-    def _step(self, name: str, about: str, *, in_part: bool = False) -> BaseException | None:
-        """An error to raise once the call's part is done; raises at once when there is no part."""
+    def _step(self, name: str, about: str) -> None:
+        """A call that changes nothing."""
+        if self._process.step(name):
+            raise Crash
+
+    def _fault(self, name: str, about: str, *, grows: bool = False) -> BaseException | None:
+        """How a call that changes something fails."""
         dies = self._process.step(name)
-        error = Crash() if dies else self._faults.next(name)
-        if name in WRITING:
-            self._process.trace(name, about, type(error).__name__ if error else "")
-        if error is not None and not in_part:
-            raise error
+        error = Crash() if dies else self._faults.next(name, grows=grows)
+        self._process.trace(name, about, type(error).__name__ if error else "")
         return error
+
+    def _check(self, name: str, about: str, *, grows: bool = False) -> None:
+        error = self._fault(name, about, grows=grows)
+        if error is not None:
+            raise error
 
     def mkdir(self, path: Path) -> None:
         self._step("mkdir", path.name)
@@ -91,7 +94,7 @@ class ProcessFiles:
         return fd
 
     def create(self, path: Path) -> int:
-        self._step("create", path.name)
+        self._check("create", path.name, grows=True)
         fd = self._disk.create(path)
         self._labels[fd] = path.name
         return fd
@@ -105,17 +108,17 @@ class ProcessFiles:
         return self._disk.pread(fd, size, offset)
 
     def pwrite(self, fd: int, data: bytes | bytearray, offset: int) -> int:
-        error = self._step("pwrite", self._labels[fd], in_part=True)
+        grows = offset + len(data) > len(self._disk.fds[fd].volatile)
+        error = self._fault("pwrite", f"{self._labels[fd]} {offset}+{len(data)}", grows=grows)
         if error is None:
             return self._disk.pwrite(fd, data, offset)
-        part = bytes(data[: self._process.rng.randint(0, len(data))])
-        taken = self._disk.pwrite(fd, part, offset)
+        taken = self._disk.pwrite(fd, data[: self._process.rng.randint(0, len(data))], offset)
         if self._faults.short and not isinstance(error, Crash):
             return taken
         raise error
 
     def fdatasync(self, fd: int) -> None:
-        error = self._step("fdatasync", self._labels[fd], in_part=True)
+        error = self._fault("fdatasync", self._labels[fd])
         if isinstance(error, OSError):
             self._disk.fds[fd].dirty.clear()  # as Linux does: the pages count as clean, and were not written
         if error is not None:
@@ -123,11 +126,11 @@ class ProcessFiles:
         self._disk.fdatasync(fd)
 
     def fsync_dir(self, path: Path) -> None:
-        self._step("fsync_dir", path.name)
+        self._check("fsync_dir", path.name)
         self._disk.fsync_dir(path)
 
     def rename(self, source: Path, target: Path) -> None:
-        self._step("rename", f"{source.name} -> {target.name}")
+        self._check("rename", f"{source.name} -> {target.name}")
         if source.suffix == ".wal":
             self._watch.segment_goes(source)
         if target.name == STATE_NAME:
@@ -135,7 +138,7 @@ class ProcessFiles:
         self._disk.rename(source, target)
 
     def unlink(self, path: Path) -> None:
-        self._step("unlink", path.name)
+        self._check("unlink", path.name)
         if path.suffix == ".wal":
             self._watch.segment_goes(path)
         self._disk.unlink(path)

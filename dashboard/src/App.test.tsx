@@ -33,7 +33,7 @@ test('a site shows its numbers, its lists by visitors, and how fresh they are', 
   await until(() => expect(text(root, '.source .name')).toEqual(['Direct']));
   expect(root.querySelector<HTMLElement>('.bar')?.style.width).toBe('100%');
   expect(text(root, '.through')[0]).toBe('Data through 12:00 PM');
-  await until(() => expect(text(root, '.now strong')).toEqual(['1']));
+  await until(() => expect(text(root, '.sum strong')).toEqual(['1']));
 });
 
 test('an address without a site gets the first one', async () => {
@@ -50,7 +50,7 @@ test('a database error is shown as an error with a retry, never as a zero', asyn
   const root = open('/?site=example.com');
   await until(() => expect(root.querySelectorAll('.failure')).toHaveLength(5));
   expect(text(root, '.failure .said')).toEqual(Array(5).fill('status 503'));
-  expect(text(root, '.value, .number, .now strong')).not.toContain('0');
+  expect(text(root, '.value, .number, .sum strong')).not.toContain('0');
   expect(root.querySelector('.waiting')).toBeNull();
 
   serve(busy());
@@ -104,7 +104,7 @@ test('panels that need the same numbers ask once', async () => {
   const asked = serve(busy());
   const root = open('/?site=example.com');
   await until(() => expect(text(root, '.path .head')).toHaveLength(2));
-  await until(() => expect(text(root, '.now strong')).toHaveLength(1));
+  await until(() => expect(text(root, '.sum strong')).toHaveLength(1));
   expect(new Set(asked).size).toBe(asked.length);
   expect(asked).toHaveLength(7);
 });
@@ -136,27 +136,29 @@ test('while it is not known whether there was ever an event, no zeros are shown'
   const never = new Promise<Response>(() => undefined);
   serve(answers);
   const served = fetch;
-  vi.stubGlobal('fetch', (url: string) => (url.includes('from=2000') ? never : served(url)));
+  vi.stubGlobal('fetch', (url: string) => (url.includes('interval=month') ? never : served(url)));
   const root = open('/?site=example.com');
   await until(() => expect(text(root, '.through')[0]).toContain('Data through'));
   expect(new Set(text(root, '.headline .value'))).toEqual(new Set(['']));
   expect(root.querySelector('.waiting')).toBeNull();
 });
 
-test('empty days of a site with older events point to those', async () => {
+test('a site whose events are older than ten years is not taken for a new one', async () => {
   const answers = unseen();
-  answers['/api/stats/trend'] = {
-    ...KNOWN,
-    interval: 'month',
-    points: [
-      { time: '2015-05-01', visitors: 7, visits: 9, pageviews: 9 },
-      { time: '2026-11-01', visitors: 0, visits: 0, pageviews: 0 },
-    ],
-  };
   serve(answers);
+  const served = fetch;
+  const old = { time: '2015-05-01', visitors: 7, visits: 9, pageviews: 9 };
+  vi.stubGlobal('fetch', async (url: string) =>
+    url.includes('from=2007-02-01&to=2016-12-31&interval=month')
+      ? new Response(JSON.stringify({ ...KNOWN, interval: 'month', points: [old] }))
+      : served(url),
+  );
   const root = open('/?site=example.com');
   await until(() => expect(text(root, '.headline .value')).toEqual(['0', '0', '0', '–', '–', '–']));
+  await until(() => expect(text(root, '.over .link')).toEqual(['Show May 2015']));
   expect(root.querySelector('.waiting')).toBeNull();
+  click(root, '.over .link');
+  expect(location.search).toBe('?site=example.com&from=2015-05-01&to=2015-05-31');
 });
 
 test('a server without a site shows how to add one', async () => {

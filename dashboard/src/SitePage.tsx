@@ -5,7 +5,7 @@ import type { Site } from './api/types';
 import { t } from './i18n';
 import { Freshness } from './panels/Freshness';
 import { TrendPanel } from './panels/TrendPanel';
-import { latestMonth } from './state/history';
+import { useHistory } from './state/history';
 import { todayIn } from './state/dates';
 import { useQuery } from './state/queries';
 import type { Route } from './state/route';
@@ -17,9 +17,6 @@ const SourcesPanel = lazy(async () => (await import('./panels/all')).SourcesPane
 const RealtimePanel = lazy(async () => (await import('./panels/all')).RealtimePanel, panel('realtime'));
 const DropsPanel = lazy(async () => (await import('./panels/all')).DropsPanel, panel('drops'));
 
-/** No site has events from before this day; an imported log may well be old. */
-const EVER = '2000-01-01';
-
 export function SitePage({ site, route }: { site: Site | undefined; route: Route }) {
   const scope: api.Scope | undefined = site && { site: site.domain, ...route.range };
   const today = todayIn(site?.timezone, new Date());
@@ -28,10 +25,9 @@ export function SitePage({ site, route }: { site: Site | undefined; route: Route
   const metrics = overview.outdated ? undefined : overview.data?.metrics;
   const empty = metrics !== undefined && !metrics.visits && !metrics.pageviews && !metrics.visitors;
   // Nothing in these days: has there ever been anything, and when?
-  const history = useQuery(empty && site ? api.trend({ site: site.domain, from: EVER, to: today }, 'month') : null);
-  const latest = history.data && latestMonth(history.data.points, today);
+  const history = useHistory(empty ? site?.domain : undefined, today);
 
-  if (site && history.data && !latest) {
+  if (site && history.never) {
     return (
       <>
         <h1 class="unseen">{site.domain}</h1>
@@ -51,7 +47,7 @@ export function SitePage({ site, route }: { site: Site | undefined; route: Route
         scope={undecided ? undefined : scope}
         route={route}
         today={today}
-        latest={empty ? latest : undefined}
+        latest={history.latest}
       />
       <div class="pair">
         <PagesPanel key={`p${key}`} scope={scope} visitors={metrics?.visitors} />

@@ -89,6 +89,8 @@ class AcceptorHandle:
             "acceptor_handed_over_total": fast.handed_over,
             "acceptor_refused_connections_total": fast.refused_connections,
             "acceptor_deadlines_total": fast.deadlines_hit,
+            "acceptor_congested_total": fast.congestion.refused,
+            "acceptor_queue_seconds": round(fast.congestion.delay_s, 4),
         }
 
 

@@ -18,6 +18,7 @@ header or HTTP/1.0 go to the slow lane, whose parser reads those.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 import socket
@@ -28,6 +29,7 @@ from typing import Protocol
 import httptools
 import trio
 
+from statnive.actors.congestion import Congestion
 from statnive.actors.connection import Connection
 from statnive.config import ServerConfig
 from statnive.errors import Fatal, Overloaded
@@ -90,6 +92,7 @@ class FastLane:
         self._event_lines = tuple(b"POST %s HTTP/1.1\r\n" % path for path in routes.event_paths)
         self._epoll = select.epoll()
         self._epoll.register(listener.fileno(), select.EPOLLIN)
+        self.congestion = Congestion(self._epoll, config.queue_target_ms / 1_000)
         self._accepting = True
         self._accepting_paused_until = 0.0
         self._connections: dict[int, Connection] = {}
@@ -117,10 +120,11 @@ class FastLane:
         """Serve until cancelled; cancelling closes nothing (see `close_all`)."""
         task_status.started()
         poll, listener_fd = self._epoll.poll, self._listener.fileno()
-        connections = self._connections
+        connections, congestion = self._connections, self.congestion
         while True:
             ready = poll(0, EVENTS_PER_ROUND)
             if not ready:
+                congestion.idle()
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
                 continue
             for fd, mask in ready:
@@ -129,6 +133,10 @@ class FastLane:
                     self._serve(connection, mask)
                 elif fd == listener_fd:
                     self._accept()
+                elif fd == congestion.fd:
+                    congestion.seen(self._monotonic())
+            if len(ready) == EVENTS_PER_ROUND:
+                congestion.busy(self._monotonic())
             await trio.lowlevel.checkpoint()
 
     async def run_deadlines(self) -> None:
@@ -182,7 +190,7 @@ class FastLane:
                 continue  # the peer gave up between the handshake and here
             if len(self._connections) >= self._config.connections_max:
                 self.refused_connections += 1
-                sock.close()
+                self._turn_away(sock)
                 continue
             sock.setblocking(False)
             peer = address[0].removeprefix("::ffff:") if isinstance(address, tuple) else ""
@@ -191,6 +199,14 @@ class FastLane:
             self._connections[connection.fd] = connection
             self._wheel[connection.fd % WHEEL_SLOTS].add(connection)
             self._epoll.register(connection.fd, select.EPOLLIN)
+
+    @staticmethod
+    def _turn_away(sock: socket.socket) -> None:
+        """No room for a connection: a word about it, without waiting for the request."""
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.send(answers.FULL.wire(formatdate(usegmt=True).encode(), closing=True))
+        sock.close()
 
     def _detach(self, connection: Connection) -> None:
         del self._connections[connection.fd]
@@ -223,6 +239,7 @@ class FastLane:
         """Close everything, answered or not."""
         for connection in list(self._connections.values()):
             self._close(connection)
+        self.congestion.close()
         self._epoll.close()
 
     # Reading
@@ -381,6 +398,9 @@ class FastLane:
             connection.parser.feed_data(body)
         connection.request_deadline = 0.0
         self.events_requests += 1
+        if self.congestion.refuses():
+            self._send(connection, answers.CONGESTED)
+            return
         result = self._routes.event(head, body)
         if isinstance(result, Answer):
             self._send(connection, result)

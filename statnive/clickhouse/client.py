@@ -7,8 +7,8 @@ Outputs:    rows in ClickHouse; answers as dicts.
 Invariants: I1 an insert is one block, sent with all the settings that make it exactly-once and a token; I2 a
             reader's handle is readonly, and each of its statements has limits; I3 the URL's password is in no
             repr, log or error; I4 rows of visitors touch no disk but the log's and the engine's own.
-Failure:    everything foreign becomes one of statnive.errors (failures.py). The HTTP driver sends an insert a
-            second time by itself when the connection closes early: harmless under a token, and only then.
+Failure:    everything foreign becomes one of statnive.errors (failures.py). Nothing is sent a second time by
+            itself: whether an insert was answered or not, the caller knows.
 Shutdown:   `close()`. An insert in flight is waited for, never abandoned.
 
 Never fork after the embedded engine is open: the child's first query hangs.
@@ -61,11 +61,12 @@ class Client:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.purpose} of {self.database}>"
 
-    def insert_block(self, payload: bytes, *, rows: int, token: str) -> None:
+    def insert_block(self, payload: bytes, *, rows: int, token: str, table: str = RAW_TABLE) -> None:
         """Insert `rows` whole rows of MsgPack (rows.py) into events_raw and, by its views, the rollups.
 
-        The same token with the same rows counts once, in each table. Raises Unavailable (Retryable;
-        `ambiguous` when some or all may be in), PoisonBlock (nothing is in), ConfigError.
+        The same token with the same rows counts once, in each table, as far as the engine keeps its word
+        (settle.py is for when it may not have). `table`: another one with events_raw's columns. Raises
+        Unavailable (Retryable; `ambiguous` when some or all may be in), PoisonBlock, ConfigError.
         """
         assert self.purpose == "writer", f"a {self.purpose} inserts nothing"
         assert 0 < rows <= BLOCK_ROWS_LIMIT, f"{rows} rows are not one block"
@@ -74,7 +75,7 @@ class Client:
             driver = self._open()
             settings = insert_settings(driver)
             settings["insert_deduplication_token"] = token
-            self._send_block(driver, payload, settings)
+            self._send_block(driver, table, payload, settings)
         except FOREIGN as error:
             raise translate(error, inserting=True) from error
 
@@ -85,8 +86,8 @@ class Client:
         return self._rows(statement.sql, statement.parameters)
 
     def operator_query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a check or a migration, which see every site. For verify and migrate only: a test holds to
-        that.
+        """Rows of a check, a repair or a migration, which see every site. For verify, repair and migrate only:
+        a test holds to that.
         """
         return self._rows(sql, parameters or {})
 
@@ -131,7 +132,7 @@ class Client:
     def _open_driver(self) -> Driver:
         raise NotImplementedError
 
-    def _send_block(self, driver: Driver, payload: bytes, settings: dict[str, str]) -> None:
+    def _send_block(self, driver: Driver, table: str, payload: bytes, settings: dict[str, str]) -> None:
         raise NotImplementedError
 
 

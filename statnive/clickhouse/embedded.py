@@ -13,7 +13,7 @@ from clickhouse_connect.driver import create_client
 from clickhouse_connect.driver.client import Client as Driver
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from statnive.clickhouse.client import RAW_TABLE, Client, Purpose, insert_columns
+from statnive.clickhouse.client import Client, Purpose, insert_columns
 from statnive.clickhouse.failures import FOREIGN, describe, translate
 from statnive.clickhouse.rows import INSERT_FORMAT
 from statnive.clickhouse.settings import embedded_config, reader_settings
@@ -72,7 +72,7 @@ class EmbeddedClient(Client):
                 raise translate(error, inserting=False) from error
         return driver
 
-    def _send_block(self, driver: Driver, payload: bytes, settings: dict[str, str]) -> None:
+    def _send_block(self, driver: Driver, table: str, payload: bytes, settings: dict[str, str]) -> None:
         """By a file in memory: the driver's own way leaves visitors' rows in $TMPDIR when the process is
         killed, and data in the statement's text loses trailing bytes.
         """
@@ -83,7 +83,7 @@ class EmbeddedClient(Client):
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             driver.command(
-                f"INSERT INTO {self.database}.{RAW_TABLE} ({insert_columns()})"
+                f"INSERT INTO {self.database}.{table} ({insert_columns()})"
                 f" FROM INFILE '/proc/self/fd/{descriptor}' COMPRESSION 'none'"
                 f" SETTINGS {clause} FORMAT {INSERT_FORMAT}"
             )

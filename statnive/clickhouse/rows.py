@@ -13,6 +13,7 @@ Failure:    AssertionError for a row that breaks I1 or I2 (the pipeline bounds i
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,7 @@ _ARRAY_HEADER_BYTES: Final = 3
 _ROW_HEADER: Final = b"\xdc" + len(Row._fields).to_bytes(2, "big")
 _WHOLE_HEADER: Final = b"\xdc" + len(ROW_COLUMNS).to_bytes(2, "big")
 _UINT64: Final = b"\xcf"
+_EPOCH: Final = date(1970, 1, 1)
 
 
 class RowEncoder:
@@ -108,3 +110,14 @@ def row_day(encoded: bytes) -> int:
     at += width(encoded[at], 1)
     size = width(encoded[at], 1)
     return int.from_bytes(encoded[at + 1 : at + size], "big") if size > 1 else encoded[at]
+
+
+def month_of(day: int) -> int:
+    """The partition of a day (days since the epoch), as toYYYYMM gives it: 202611."""
+    local = _EPOCH + timedelta(days=day)
+    return local.year * 100 + local.month
+
+
+def row_month(encoded: bytes) -> int:
+    """The partition that an encoded row belongs in."""
+    return month_of(row_day(encoded))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +12,7 @@ from clickhouse_connect.driver import create_client
 from clickhouse_connect.driver.client import Client as Driver
 from clickhouse_connect.driver.httputil import all_managers, get_pool_manager
 
-from statnive.clickhouse.client import RAW_TABLE, Client, Purpose
+from statnive.clickhouse.client import Client, Purpose
 from statnive.clickhouse.rows import INSERT_FORMAT
 from statnive.clickhouse.settings import reader_settings
 from statnive.config import ClickHouseConfig
@@ -77,13 +78,18 @@ class ServerClient(Client):
             show_clickhouse_errors=True,
         )
 
-    def _send_block(self, driver: Driver, payload: bytes, settings: dict[str, str]) -> None:
+    def _send_block(self, driver: Driver, table: str, payload: bytes, settings: dict[str, str]) -> None:
+        """As a file: bytes the driver would send a second time by itself when the connection closes early, and
+        a server that came back in between would say OK to what it lost (settle.py).
+        """
         driver.raw_insert(
-            f"{self.database}.{RAW_TABLE}",
+            f"{self.database}.{table}",
             column_names=ROW_COLUMNS,
-            insert_block=payload,
+            insert_block=BytesIO(payload),
             fmt=INSERT_FORMAT,
-            settings=settings,
+            # wait_end_of_query: no 200 before the last view's part is in.
+            settings={**settings, "wait_end_of_query": "1"},
+            transport_settings={"Content-Length": str(len(payload))},
         )
 
     def close(self) -> None:

@@ -27,6 +27,23 @@ INSERT_SETTINGS: Final[dict[str, str]] = {
     "min_insert_block_size_rows": str(BLOCK_ROWS_LIMIT),
     "min_insert_block_size_bytes": "0",
     "input_format_parallel_parsing": "0",
+    # A server's profile may allow both: rows left out in silence, and a block of old months refused for ever.
+    "input_format_allow_errors_num": "0",
+    "input_format_allow_errors_ratio": "0",
+    "max_partitions_per_insert_block": "0",
+}
+# An INSERT SELECT into a table of the repair: one block, one part, and no memory of what was in such a table
+# before. A group by that does not fit in memory goes on on the disk.
+COPY_SETTINGS: Final[dict[str, str]] = {
+    "async_insert": "0",
+    "insert_deduplicate": "0",
+    "max_insert_threads": "1",
+    "max_threads": "1",
+    "max_insert_block_size": str(BLOCK_ROWS_LIMIT),
+    "min_insert_block_size_rows": str(BLOCK_ROWS_LIMIT),
+    "min_insert_block_size_bytes": "0",
+    "max_bytes_before_external_group_by": str(512 * MIB),
+    "max_partitions_per_insert_block": "0",
 }
 # Known to some versions only.
 INSERT_SETTINGS_IF_KNOWN: Final[dict[str, str]] = {

@@ -91,7 +91,8 @@ BAD_REQUEST: Final = errors(400, "request", "is not valid HTTP/1.1", close=True)
 SMUGGLING: Final = errors(400, "transfer-encoding", "must not come with content-length", close=True)
 HEAD_TOO_LARGE: Final = Answer(431, _TEXT, b"request header fields too large", close=True)
 FAILED: Final = Answer(500, (*CORS, *_TEXT), b"internal error; the event was not recorded", close=True)
-SHUTTING_DOWN: Final = busy(503, 5, "shutting down")
+CONGESTED: Final = busy(503, 1, "too many requests are waiting")
+FULL: Final = busy(503, 2, "too many connections")
 
 
 def body_too_large(body_bytes_max: int) -> Answer:

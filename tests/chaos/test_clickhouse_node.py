@@ -318,6 +318,18 @@ def test_what_is_no_http_is_answered_and_ends_its_connection_only(node):
     assert ask(node, "SELECT 1", body="")[0] == 200
 
 
+def test_a_client_that_asks_first_is_told_to_go_on(node):
+    head = (
+        "POST /?query=SELECT+1&user=default&password=s3c%2Fr%3At HTTP/1.1\r\nHost: x\r\n"
+        "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100")
+        connection.sendall(b"+1")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+
 def test_statements_run_side_by_side(node, driver):
     slow = threading.Thread(target=ask, args=(node, "SELECT sleep(0.6)"), kwargs={"body": ""})
     slow.start()

@@ -372,7 +372,9 @@ async def test_connections_over_the_limit_are_closed_and_counted(tmp_path: Path)
         async with first:
             await first.send_all(plain(b"GET", b"/healthz"))
             await read_replies(first, 1)
-            assert await ask(served.port, plain(b"GET", b"/healthz")) == []
+            (refused,) = await ask(served.port, b"")
+            assert refused.status == 503
+            assert refused.headers[b"retry-after"] == b"2"
         assert served.handle.fast.refused_connections == 1
 
 

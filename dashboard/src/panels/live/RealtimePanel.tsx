@@ -9,6 +9,7 @@ import { useQuery } from '../../state/queries';
 import { Panel } from '../../ui/Panel';
 
 const AGAIN_MS = 60_000;
+const HOUR_MS = 3_600_000;
 
 export function RealtimePanel({ site }: { site: Site | undefined }) {
   const query = useQuery(site ? realtime(site.domain) : null, AGAIN_MS);
@@ -16,7 +17,7 @@ export function RealtimePanel({ site }: { site: Site | undefined }) {
     <Panel title={t.realtime.title} class="realtime" query={query}>
       {(answer) => (
         <>
-          <p class="now">
+          <p class="sum">
             <strong title={exact(answer.visitors)}>{count(answer.visitors)}</strong>
             <span>{plural(t.realtime.visitors, answer.visitors, '')}</span>
             <small>{plural(t.realtime.pageviews, answer.pageviews, count(answer.pageviews))}</small>
@@ -29,6 +30,8 @@ export function RealtimePanel({ site }: { site: Site | undefined }) {
 }
 
 function Hours({ points }: { points: RealtimeAnswer['points'] }) {
+  // As on the server: the hours that the last sixty minutes touch.
+  const since = Date.now() - 2 * HOUR_MS;
   const largest = Math.max(1, ...points.map(({ visitors }) => visitors));
   return (
     <figure>
@@ -36,7 +39,7 @@ function Hours({ points }: { points: RealtimeAnswer['points'] }) {
         {points.map(({ time, visitors }) => {
           const text = plural(t.realtime.bar, visitors, count(visitors)).replace('{time}', point(time, 'hour', 'short'));
           return (
-            <li key={time} title={text}>
+            <li key={time} title={text} class={Date.parse(time) > since ? 'now' : ''}>
               <span class="unseen">{text}</span>
               <i style={{ height: `${(visitors / largest) * 100}%` }} />
             </li>
