@@ -8,8 +8,6 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-import lz4.frame  # type: ignore[import-untyped]
-
 from chaos.clickhouse_node.errors import DBError
 
 if sys.version_info >= (3, 14):
@@ -17,10 +15,15 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+try:
+    import lz4.frame as lz4  # type: ignore[import-untyped]
+except ImportError:  # a dependency of clickhouse-connect's, before Python 3.14 only
+    lz4 = None
+
 # In the order in which ClickHouse prefers them.
 _COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "zstd": lambda body: zstd.compress(body, 1),
-    "lz4": lz4.frame.compress,
+    **({"lz4": lz4.compress} if lz4 else {}),
     "gzip": lambda body: gzip.compress(body, 3),
     "deflate": lambda body: zlib.compress(body, 3),
 }
@@ -37,7 +40,7 @@ class _Decompressor(Protocol):
 
 _DECOMPRESS: Final[dict[str, Callable[[], Any]]] = {
     "zstd": zstd.ZstdDecompressor,
-    "lz4": lz4.frame.LZ4FrameDecompressor,
+    **({"lz4": lz4.LZ4FrameDecompressor} if lz4 else {}),
     "gzip": lambda: zlib.decompressobj(31),
     "deflate": zlib.decompressobj,
 }

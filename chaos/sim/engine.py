@@ -8,7 +8,7 @@ Invariants: I1 nothing is atomic over tables or partitions: a part is written, r
             doubles it); I2 what a restart finds is what the files say: a part that was replaced but not yet removed
             comes back; I3 only `sync` makes parts and token logs durable, `parts_synced` makes parts so as they
             come and never the token log.
-Failure:    EngineError with ClickHouse's code; whatever `step` raises passes through.
+Failure:    DatabaseError with ClickHouse's code; whatever `step` raises passes through.
 
 Not modelled: merges (they keep rows and tokens alike), replication, torn lines of the token log.
 """
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import attrs
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from statnive.clickhouse.rows import suffix
 
@@ -35,12 +36,9 @@ VIEW_FAILED: Final = 395
 Step = Callable[[str], object]
 
 
-class EngineError(Exception):
-    """ClickHouse refuses or fails; `code` is its own."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"Code: {code}. {text}")
-        self.code = code
+def failure(code: int, text: str) -> DatabaseError:
+    """ClickHouse refuses or fails: the driver's exception."""
+    return DatabaseError(f"Code: {code}. {text}", code=code)
 
 
 @attrs.frozen
@@ -210,13 +208,13 @@ class Engine:
         """INSERT INTO events_raw, and by its views into each rollup."""
         rows = self.events.split(payload)
         if any(self.events[row.event].is_poison for row in rows):
-            raise EngineError(CANNOT_PARSE, "cannot parse the rows")
+            raise failure(CANNOT_PARSE, "cannot parse the rows")
         for name, table in self.tables.items():
             is_rollup = name != RAW
             for partition, part_rows in self._by_partition(rows, is_rollup).items():
                 if is_rollup and self._rng.random() < self.view_errors:
                     self._trace("engine", "view fails", name, partition)
-                    raise EngineError(VIEW_FAILED, f"while pushing to view {name}")
+                    raise failure(VIEW_FAILED, f"while pushing to view {name}")
                 self._insert_part(table, partition, part_rows, f"{token}/{partition}", step)
 
     def _by_partition(self, rows: Iterable[RowRef], without_bots: bool) -> dict[int, tuple[RowRef, ...]]:
@@ -245,7 +243,7 @@ class Engine:
     def _publish(self, table: Table, partition: int, rows: tuple[RowRef, ...]) -> None:
         if self.rename_errors and self._rng.random() < self.rename_errors:
             self._trace("engine", "rename fails", table.name, partition)
-            raise EngineError(FILESYSTEM_ERROR, "rename: input/output error")
+            raise failure(FILESYSTEM_ERROR, "rename: input/output error")
         self._part_number += 1
         part = Part(self._part_number, partition, rows)
         table.publish(part, synced=self._parts_synced)

@@ -149,7 +149,7 @@ test('a site whose events are older than ten years is not taken for a new one', 
   const served = fetch;
   const old = { time: '2015-05-01', visitors: 7, visits: 9, pageviews: 9 };
   vi.stubGlobal('fetch', async (url: string) =>
-    url.includes('from=2007-02-01&to=2016-12-31&interval=month')
+    url.includes('from=2007-01-01&to=2016-11-30&interval=month')
       ? new Response(JSON.stringify({ ...KNOWN, interval: 'month', points: [old] }))
       : served(url),
   );

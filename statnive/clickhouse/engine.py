@@ -2,10 +2,11 @@
 
 Owns:       a writer's client, an admin's, and at most `query_threads` readers'.
 Inputs:     insert blocks; functions that read with a reader's client.
-Outputs:    rows in ClickHouse; answers.
-Invariants: I1 nothing is inserted or read before the migrations are applied; I2 a drift check never runs
-            beside an insert (between a part of the raw table and its rollups' parts the numbers rightly
-            differ).
+Outputs:    rows in ClickHouse; answers; what was found and repaired.
+Invariants: I1 nothing is inserted or read before the migrations are applied, and the embedded engine is not opened
+            after an unclean stop before its log of tokens is true (dedup_log.py); I2 a check of the rollups never
+            runs beside an insert, nor while a block is in doubt (between a part of the raw table and its rollups'
+            parts the numbers rightly differ).
 Failure:    as statnive.clickhouse.client; a server that is down is contacted again at the next call.
 Shutdown:   `close()`, when no thread is inside.
 
@@ -15,15 +16,21 @@ Synchronous; each method is called in a worker thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
+from statnive.clickhouse import repair, verify
 from statnive.clickhouse.client import Client, connect
+from statnive.clickhouse.dedup_log import repair_dedup_logs
+from statnive.clickhouse.embedded import ENGINE_DIR
+from statnive.clickhouse.failures import Unavailable
+from statnive.clickhouse.full_check import FullCheck, check_all
 from statnive.clickhouse.migrate import migrate
-from statnive.clickhouse.verify import rollup_drift_rows
+from statnive.clickhouse.settle import SentBlock, settle
 from statnive.config import ClickHouseConfig
+from statnive.errors import StatniveError
 
 T = TypeVar("T")
 
@@ -31,11 +38,24 @@ T = TypeVar("T")
 class Engine:
     """See the module's contract."""
 
-    def __init__(self, config: ClickHouseConfig, data_dir: Path, sql_dir: Path) -> None:
+    def __init__(
+        self,
+        config: ClickHouseConfig,
+        data_dir: Path,
+        sql_dir: Path,
+        *,
+        unclean: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
+        """`unclean`: the last stop was. `in_doubt`: a block is recorded, and `settle_block` will be called for it."""
         self._config = config
         self._data_dir = data_dir
         self._sql_dir = sql_dir
         self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
+        self._in_doubt = in_doubt
+        self._unclean = unclean
+        self._notes: list[str] = []
         self._admin: Client | None = None
         self._writer: Client | None = None
         self._readers: LifoQueue[Client] = LifoQueue()
@@ -48,19 +68,53 @@ class Engine:
 
     def _prepare(self) -> Client:
         if self._admin is None:
+            if self._unclean and self._config.url == "embedded":
+                self._notes += repair_dedup_logs(self._data_dir / ENGINE_DIR)  # keeps I1
+            self._unclean = False
             self._admin = connect(self._config, self._data_dir, purpose="admin")
         if not self.migrated:
             migrate(self._admin, self._sql_dir)
+            if not self._config.cluster:
+                self._notes += repair.finish_left_over(self._admin)
             self.migrated = True  # keeps I1
         return self._admin
 
+    def _prepare_writer(self) -> Client:
+        self._prepare()
+        if self._writer is None:
+            self._writer = connect(self._config, self._data_dir, purpose="writer")
+        return self._writer
+
     def insert_block(self, payload: bytes, *, rows: int, token: str) -> None:
-        """Insert one block; the same token never counts twice. Raises Retryable or PoisonBlock."""
+        """Insert one block, for the first time. Raises PoisonBlock or Retryable; after any error but one that is
+        not `ambiguous`, only `settle_block` says whether it is in.
+        """
         with self._lock:
-            self._prepare()
-            if self._writer is None:
-                self._writer = connect(self._config, self._data_dir, purpose="writer")
-            self._writer.insert_block(payload, rows=rows, token=token)
+            try:
+                self._prepare_writer().insert_block(payload, rows=rows, token=token)
+            except Unavailable as error:
+                self._in_doubt = self._in_doubt or error.ambiguous
+                raise
+            except StatniveError:
+                self._in_doubt = True
+                raise
+
+    def settle_block(self, block: SentBlock) -> list[str]:
+        """Bring in a block that was, or may have been, sent before; what was repaired, in words. Raises Retryable,
+        PoisonBlock (then call it again without the rows that `find_refused` finds).
+        """
+        with self._settled:
+            self._in_doubt = True
+            notes = settle(self._prepare_writer(), block)
+            self._in_doubt = False
+            self._settled.notify_all()
+            notes, self._notes = self._notes + notes, []
+            return notes
+
+    def find_refused(self, rows: Mapping[int, bytes]) -> dict[int, str]:
+        """Which rows ClickHouse can't read, by LSN, and why; {} = all can be read. Inserts nothing."""
+        with self._lock:
+            return repair.find_refused(self._prepare_writer(), rows)
 
     def flush_to_disk(self) -> None:
         """Return once everything inserted would survive a power cut."""
@@ -69,9 +123,26 @@ class Engine:
                 self._writer.flush_to_disk()
 
     def drift_rows(self) -> int:
-        """Rows by which the rollups differ from the raw rows: must be 0 (keeps I2 by the lock)."""
+        """Rows by which the rollups differ from the raw rows: must be 0. Raises Unavailable while a block is in
+        doubt (keeps I2).
+        """
         with self._lock:
-            return rollup_drift_rows(self._prepare())
+            if self._in_doubt:
+                raise Unavailable("a block is being sent again", ambiguous=False)
+            return verify.rollup_drift_rows(self._prepare())
+
+    def check_all(self, *, repairing: bool, rows_set_aside: int, patience_s: float) -> FullCheck:
+        """Check every row and every rollup, and put right what can be, if `repairing`. Inserts wait meanwhile.
+
+        `patience_s`: how long to wait for a block in doubt. Raises Retryable.
+        """
+        with self._settled:
+            if not self._settled.wait_for(lambda: not self._in_doubt, patience_s):
+                raise Unavailable("a block is still being sent again; see the metrics", ambiguous=False)
+            found = check_all(self._prepare_writer(), repairing=repairing, rows_set_aside=rows_set_aside)
+            if found.repaired:
+                self._prepare_writer().flush_to_disk()
+            return found
 
     def read(self, work: Callable[[Client], T]) -> T:
         """Run `work` with a reader's client. The caller bounds how many run at once."""

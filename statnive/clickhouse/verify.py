@@ -1,17 +1,22 @@
 """Checks over all sites: is each row there once, and do the rollups hold what raw holds?
 
-These are the operator's statements, not a site's: with migrate.py the only ones that do not go through
-statnive.query.where. Run them while no insert runs (on the writer's thread): between a part of events_raw and
-its rollups' parts the numbers rightly differ.
+Reads only; repair.py is what changes something. These are the operator's statements, not a site's: with repair.py
+and migrate.py the only ones that do not go through statnive.query.where. Run them while no insert runs (under the
+Engine's lock): between a part of events_raw and its rollups' parts the numbers rightly differ.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from statnive.clickhouse.client import RAW_TABLE, Client
 
 _CLUSTER_LOCAL: Final = "_local"
+REPAIR_PREFIX: Final = "repair_"  # of the tables that a repair makes and drops
+# LSNs that one row of the census stands for, and how many of those one exact count, and one repair, looks at.
+BUCKET_LSNS: Final = 65_536
+BUCKETS_AT_ONCE: Final = 8
 
 
 class Drift(NamedTuple):
@@ -23,25 +28,71 @@ class Drift(NamedTuple):
     rollup_events: int
 
 
+class Found(NamedTuple):
+    """What events_raw holds of a range of LSNs in one partition."""
+
+    rows: int
+    lsns: int  # distinct ones: fewer than rows when some are there twice
+
+
+class Doubled(NamedTuple):
+    """Rows of a partition that are there more than once, somewhere in [first_lsn, last_lsn]."""
+
+    partition: int
+    log_id: int
+    first_lsn: int
+    last_lsn: int
+    rows: int  # how many too many
+
+
+class Census(NamedTuple):
+    """All rows of events_raw by the log that they came from."""
+
+    rows: int
+    doubled: list[Doubled]
+    gaps: int  # LSNs between a log's first and last one that are not there: set aside, erased, or lost
+
+
+def find_block(
+    client: Client, log_id: int, first_lsn: int, last_lsn: int, partitions: Collection[int]
+) -> dict[int, Found]:
+    """What `partitions` of events_raw hold of a log's LSN range; one that holds nothing is left out."""
+    rows = client.operator_query(
+        "SELECT toYYYYMM(day) AS partition, count() AS row_count, uniqExact(lsn) AS lsn_count "
+        f"FROM {client.database}.{RAW_TABLE} WHERE {_range(partitions)} GROUP BY partition",  # noqa: S608
+        _bounds(log_id, first_lsn, last_lsn),
+    )
+    return {row["partition"]: Found(row["row_count"], row["lsn_count"]) for row in rows}
+
+
+def find_lsns(client: Client, log_id: int, first_lsn: int, last_lsn: int, partition: int) -> dict[int, int]:
+    """How often each LSN of the range is in a partition of events_raw; the range is one block's."""
+    rows = client.operator_query(
+        f"SELECT lsn, count() AS row_count FROM {client.database}.{RAW_TABLE} "  # noqa: S608
+        f"WHERE {_range([partition])} GROUP BY lsn",
+        _bounds(log_id, first_lsn, last_lsn),
+    )
+    return {row["lsn"]: row["row_count"] for row in rows}
+
+
 def count_block(client: Client, log_id: int, first_lsn: int, last_lsn: int) -> dict[int, int]:
-    """How many rows of a log's LSN range are in events_raw, by partition (YYYYMM). Empty: none is."""
+    """How many rows of a log's LSN range are in events_raw, by partition. Empty: none is. Reads all partitions."""
     rows = client.operator_query(
         f"SELECT toYYYYMM(day) AS partition, count() AS row_count FROM {client.database}.{RAW_TABLE} "  # noqa: S608
-        "WHERE log_id = {log_id:UInt64} AND lsn >= {first_lsn:UInt64} AND lsn <= {last_lsn:UInt64} "
-        "GROUP BY partition ORDER BY partition",
-        {"log_id": log_id, "first_lsn": first_lsn, "last_lsn": last_lsn},
+        f"WHERE {_range([])} GROUP BY partition ORDER BY partition",
+        _bounds(log_id, first_lsn, last_lsn),
     )
     return {row["partition"]: row["row_count"] for row in rows}
 
 
-def drift(client: Client) -> list[Drift]:
-    """Every partition of every rollup whose `events` is not the number of rows in events_raw; [] = all is
-    well.
+def drift(client: Client, partitions: Collection[int] = ()) -> list[Drift]:
+    """Every partition (of `partitions`; () = all) of every rollup whose `events` is not the number of rows in
+    events_raw; [] = all is well.
     """
-    raw = _by_partition(client, RAW_TABLE, "countIf(is_bot = 0)")
+    raw = _by_partition(client, RAW_TABLE, "countIf(is_bot = 0)", partitions)
     found = []
     for rollup in rollups(client):
-        counted = _by_partition(client, rollup, "sum(events)")
+        counted = _by_partition(client, rollup, "sum(events)", partitions)
         for partition in sorted(raw.keys() | counted.keys()):
             raw_rows, events = raw.get(partition, 0), counted.get(partition, 0)
             if raw_rows != events:
@@ -49,9 +100,14 @@ def drift(client: Client) -> list[Drift]:
     return found
 
 
-def rollup_drift_rows(client: Client) -> int:
+def drift_rows(found: Collection[Drift]) -> int:
     """The metric that must be 0: rows missing from or surplus in the rollups, over all partitions."""
-    return sum(abs(found.raw_rows - found.rollup_events) for found in drift(client))
+    return sum(abs(one.raw_rows - one.rollup_events) for one in found)
+
+
+def rollup_drift_rows(client: Client) -> int:
+    """`drift_rows` of all partitions."""
+    return drift_rows(drift(client))
 
 
 def rollups(client: Client) -> list[str]:
@@ -63,12 +119,113 @@ def rollups(client: Client) -> list[str]:
         "AND startsWith(type, 'SimpleAggregateFunction(sum') ORDER BY table",
         {"database": client.database},
     )
-    return [row["table"] for row in rows if not row["table"].endswith(_CLUSTER_LOCAL)]
+    names = [str(row["table"]) for row in rows]
+    return [name for name in names if not name.endswith(_CLUSTER_LOCAL) and not name.startswith(REPAIR_PREFIX)]
 
 
-def _by_partition(client: Client, table: str, measure: str) -> dict[int, int]:
+def census(client: Client) -> Census:
+    """Is each LSN there once? One pass over two columns of events_raw, and an exact look only where its sums do
+    not fit.
+    """
+    buckets = client.operator_query(
+        "SELECT log_id, intDiv(lsn, {size:UInt64}) AS bucket, min(lsn) AS low, max(lsn) AS high, "
+        "count() AS row_count, sum(lsn - bucket * {size:UInt64}) AS first_power, "
+        "sum((lsn - bucket * {size:UInt64}) * (lsn - bucket * {size:UInt64})) AS second_power "
+        f"FROM {client.database}.{RAW_TABLE} GROUP BY log_id, bucket ORDER BY log_id, bucket",  # noqa: S608
+        {"size": BUCKET_LSNS},
+    )
+    doubled: list[Doubled] = []
+    gaps = 0
+    for log_id, odd in _odd_buckets(buckets):
+        doubled += _doubled(client, log_id, odd)
+    surplus = {log_id: 0 for log_id in {row["log_id"] for row in buckets}}
+    for found in doubled:
+        surplus[found.log_id] += found.rows
+    for log_id, rows_too_many in surplus.items():
+        own = [row for row in buckets if row["log_id"] == log_id]
+        there = sum(row["row_count"] for row in own) - rows_too_many
+        gaps += max(row["high"] for row in own) - min(row["low"] for row in own) + 1 - there
+    return Census(sum(row["row_count"] for row in buckets), doubled, gaps)
+
+
+def is_running(client: Client, token: str) -> bool:
+    """Whether the server still works on an insert with `token`, or on any statement of a repair: one whose answer
+    was lost goes on, and until it has ended a count means nothing.
+    """
+    (row,) = client.operator_query(
+        "SELECT (SELECT count() FROM system.processes WHERE query NOT LIKE '%system.processes%' AND ("
+        "Settings['insert_deduplication_token'] = {token:String} OR query LIKE {repair:String} "
+        "OR query LIKE {alter:String})) + "
+        "(SELECT count() FROM system.mutations WHERE database = {database:String} AND NOT is_done) AS running",
+        {
+            "token": token,
+            "repair": f"%{client.database}.{REPAIR_PREFIX}%",
+            "alter": f"ALTER TABLE {client.database}.%",
+            "database": client.database,
+        },
+    )
+    return bool(row["running"])
+
+
+def _odd_buckets(buckets: list[dict[str, Any]]) -> Iterator[tuple[int, list[int]]]:
+    """The log and up to BUCKETS_AT_ONCE adjacent buckets whose sums are not those of each LSN once."""
+    log_id, odd = -1, list[int]()
+    for row in buckets:
+        if _is_dense(row):
+            continue
+        if odd and (row["log_id"] != log_id or row["bucket"] - odd[0] >= BUCKETS_AT_ONCE):
+            yield log_id, odd
+            odd = []
+        log_id = row["log_id"]
+        odd.append(row["bucket"])
+    if odd:
+        yield log_id, odd
+
+
+def _is_dense(bucket: Mapping[str, Any]) -> bool:
+    """Whether count, sum and sum of squares are those of low … high, each once."""
+    base = bucket["bucket"] * BUCKET_LSNS
+    low, high = bucket["low"] - base, bucket["high"] - base
+    return bool(
+        bucket["row_count"] == high - low + 1
+        and bucket["first_power"] == _sum(high) - _sum(low - 1)
+        and bucket["second_power"] == _sum_of_squares(high) - _sum_of_squares(low - 1)
+    )
+
+
+def _sum(n: int) -> int:
+    return n * (n + 1) // 2
+
+
+def _sum_of_squares(n: int) -> int:
+    return n * (n + 1) * (2 * n + 1) // 6
+
+
+def _doubled(client: Client, log_id: int, buckets: list[int]) -> list[Doubled]:
+    rows = client.operator_query(
+        "SELECT partition, min(lsn) AS low, max(lsn) AS high, sum(times - 1) AS too_many FROM ("
+        "SELECT toYYYYMM(day) AS partition, lsn, count() AS times "
+        f"FROM {client.database}.{RAW_TABLE} WHERE {_range([])} "  # noqa: S608
+        "GROUP BY partition, lsn HAVING times > 1) GROUP BY partition ORDER BY partition",
+        _bounds(log_id, buckets[0] * BUCKET_LSNS, (buckets[-1] + 1) * BUCKET_LSNS - 1),
+    )
+    return [Doubled(row["partition"], log_id, row["low"], row["high"], row["too_many"]) for row in rows]
+
+
+def _range(partitions: Collection[int]) -> str:
+    """The condition for a log's LSN range, in `partitions` only unless there are none."""
+    within = f"toYYYYMM(day) IN ({', '.join(map(str, map(int, partitions)))}) AND " if partitions else ""
+    return within + "log_id = {log_id:UInt64} AND lsn >= {first_lsn:UInt64} AND lsn <= {last_lsn:UInt64}"
+
+
+def _bounds(log_id: int, first_lsn: int, last_lsn: int) -> dict[str, int]:
+    return {"log_id": log_id, "first_lsn": first_lsn, "last_lsn": last_lsn}
+
+
+def _by_partition(client: Client, table: str, measure: str, partitions: Collection[int] = ()) -> dict[int, int]:
+    within = f"WHERE toYYYYMM(day) IN ({', '.join(map(str, map(int, partitions)))})" if partitions else ""
     rows = client.operator_query(
         f"SELECT toYYYYMM(day) AS partition, {measure} AS row_count "  # noqa: S608
-        f"FROM {client.database}.{table} GROUP BY partition"
+        f"FROM {client.database}.{table} {within} GROUP BY partition"
     )
     return {row["partition"]: row["row_count"] for row in rows}

@@ -4,7 +4,7 @@ Owns: `writer.state` (sealed JSON) and the marker `running`, both in the log's d
 Inputs: a `WriterState` to save. Outputs: the last one saved, whole.
 Invariants: I1 after `save` returned, a crash finds that state; before, that one or the one before it.
             I2 a block is saved before its first attempt, so its rows and its token are fixed for every later
-               one.
+               one; rows that are set aside make another token, and are saved with the block before its use.
             I3 the marker is durable from `mark_running` to `mark_clean`: no marker means a clean stop.
 Failure: a damaged file or a failed write is Fatal, and after a failed write every later `save` is, too.
 Shutdown: `mark_clean` last, when the writer is drained.
@@ -32,9 +32,14 @@ class Block:
     first_lsn: int
     last_lsn: int
     rows: int
-    token: str  # the insert_deduplication_token of every attempt
+    token: str  # the insert_deduplication_token of every attempt with all of its rows
     partitions: dict[int, int]  # local month yyyymm -> rows in it
-    unclean: bool = False  # an attempt ended without a clear answer: count before believing anything
+    set_aside: tuple[int, ...] = ()  # LSNs of rows that ClickHouse refuses: in the quarantine, and sent no more
+
+    @property
+    def sent_token(self) -> str:
+        """The token for the rows that are not set aside: the same for the same rows, whatever happened between."""
+        return f"{self.token}.{len(self.set_aside)}" if self.set_aside else self.token
 
 
 @attrs.frozen
@@ -55,7 +60,7 @@ class StateFile:
     """The files of one writer, in `directory` (made if missing)."""
 
     def __init__(self, directory: Path, fs: FileSystem) -> None:
-        self._fs = fs
+        self.fs = fs
         self._directory = directory
         self._path = directory / STATE_NAME
         self._running = directory / RUNNING_NAME
@@ -64,7 +69,7 @@ class StateFile:
     def load(self) -> WriterState | None:
         """The last state saved, None if there never was one. Raises Fatal if it is damaged or unreadable."""
         try:
-            state = read_sealed(self._fs, self._path, WriterState)
+            state = read_sealed(self.fs, self._path, WriterState)
         except BrokenSeal as error:
             raise Fatal(
                 f"{self._path} is damaged ({error}); without it nobody knows which events are in ClickHouse: "
@@ -83,7 +88,7 @@ class StateFile:
             raise Fatal(self._poison)
         self._poison = f"{self._path}: an earlier write failed"  # it fails closed, whatever is raised below
         try:
-            write_sealed(self._fs, self._path, state)
+            write_sealed(self.fs, self._path, state)
         except OSError as error:
             self._poison = f"{self._path} can't be written: {error}"
             raise Fatal(self._poison) from error
@@ -95,10 +100,10 @@ class StateFile:
         Raises Fatal.
         """
         try:
-            self._fs.mkdir(self._directory)
-            unclean = RUNNING_NAME in self._fs.listdir(self._directory)
-            self._fs.close(self._fs.create(self._running))
-            self._fs.fsync_dir(self._directory)
+            self.fs.mkdir(self._directory)
+            unclean = RUNNING_NAME in self.fs.listdir(self._directory)
+            self.fs.close(self.fs.create(self._running))
+            self.fs.fsync_dir(self._directory)
         except OSError as error:
             raise Fatal(f"{self._running} can't be made: {error}") from error
         return unclean
@@ -106,8 +111,8 @@ class StateFile:
     def mark_clean(self) -> None:
         """Take the marker away, durably; call it when everything else is closed. Raises Fatal."""
         try:
-            self._fs.unlink(self._running)
-            self._fs.fsync_dir(self._directory)
+            self.fs.unlink(self._running)
+            self.fs.fsync_dir(self._directory)
         except OSError as error:
             raise Fatal(f"{self._running} can't be removed: {error}") from error
 
@@ -119,3 +124,4 @@ class StateFile:
             assert state.done_lsn < block.first_lsn <= block.last_lsn, state
             assert block.rows == sum(block.partitions.values()), state
             assert block.token, state
+            assert len(set(block.set_aside)) == len(block.set_aside) <= block.rows, state

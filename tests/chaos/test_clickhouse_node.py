@@ -63,17 +63,23 @@ def clients(node, database):
         client.close()
 
 
-@pytest.fixture
-def driver(node, database):
-    """clickhouse-connect's own HTTP client, in a database with a table t (n, s)."""
-    client = clickhouse_connect.get_client(
+@pytest.fixture(scope="module")
+def client(node):
+    made = clickhouse_connect.get_client(
         host="127.0.0.1", port=node.port, password=SECRET, autogenerate_session_id=False
     )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def driver(client, database):
+    """clickhouse-connect's own HTTP client, in a database with a table t (n, s)."""
+    client.database = None
     client.command(f"CREATE DATABASE {database} ENGINE = Atomic")
     client.command(f"CREATE TABLE {database}.t (n UInt32, s String) ENGINE = MergeTree ORDER BY n")
     client.database = database
-    yield client
-    client.close()
+    return client
 
 
 def a_connection(node):

@@ -39,7 +39,7 @@ export function FirstEvent({ site }: { site: Site }) {
           </>
         )}
       </section>
-      <DropsPanel />
+      <DropsPanel everyMs={AGAIN_MS} />
     </>
   );
 }

@@ -14,8 +14,8 @@ const AGAIN_MS = 60_000;
 /** Anyone can send made-up hostnames; the busiest few are the real ones. */
 const HOSTS_SHOWN = 3;
 
-export function DropsPanel() {
-  const query = useQuery(drops(), AGAIN_MS);
+export function DropsPanel({ everyMs = AGAIN_MS }: { everyMs?: number }) {
+  const query = useQuery(drops(), everyMs);
   return (
     <Panel title={t.drops.title} class="drops" id="drops" query={query}>
       {(answer) => (

@@ -1,0 +1,154 @@
+"""Between the product and the simulated engine: inside the process, or over a network that lies.
+
+Owns:       when the engine runs: it is down after a crash, during an outage, or with the process it lives in.
+Inputs:     one statement at a time, as a function of `Step`; the faults of the life.
+Outputs:    its answer; or an error that may mean "not done", "done in part", "done", or "done later".
+Invariants: I1 an error never says which of these it was, except a connection that was refused; I2 a server's
+            statement whose caller gave up may still be carried out, until the server dies.
+Failure:    the driver's exceptions; Crash when the process dies in an embedded engine's statement.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+from clickhouse_connect.driver.exceptions import OperationalError
+from urllib3.exceptions import NewConnectionError
+
+from chaos.sim.engine import Engine, Step, failure
+from chaos.sim.filesystem import Crash
+from chaos.sim.plan import EngineFaults
+from chaos.sim.process import Process
+
+T = TypeVar("T")
+Statement = Callable[[Step], T]
+NOT_ENOUGH_SPACE = 243
+DOWN_S_MAX = 0.3
+LATE_S_MAX = 1.0
+
+
+class Embedded:
+    """The engine in the node's process: it dies with it."""
+
+    def __init__(self, engine: Engine, process: Process, faults: EngineFaults) -> None:
+        self._engine, self._process = engine, process
+        outage_at = process.rng.random() * 0.5
+        self._outage = (outage_at, outage_at + faults.outage_s) if faults.outage_s else (0.0, 0.0)
+        self._started = trio.current_time()
+        engine.rename_errors, engine.view_errors = faults.rename_errors, faults.view_errors
+
+    def call(self, what: str, statement: Statement[T]) -> T:
+        """Carry a statement out; another thread may run at each step."""
+        self._step(what)
+        if not self._engine.running:
+            self._engine.start()
+        if self._outage[0] <= trio.current_time() - self._started < self._outage[1]:
+            raise failure(NOT_ENOUGH_SPACE, "cannot reserve space")
+        return statement(self._step)
+
+    def flush(self) -> None:
+        """syncfs of the data directory."""
+        self._step("syncfs")
+        self._engine.sync()
+
+    def _step(self, what: str) -> None:
+        if self._process.step(what):
+            raise Crash
+
+
+class _ServerDies(Exception):  # noqa: N818
+    """The server's process ends in the middle of a statement."""
+
+
+class Server:
+    """An engine of its own on the other end of a network; it outlives the node."""
+
+    def __init__(self, engine: Engine, rng: random.Random, trace: Callable[..., None]) -> None:
+        self._engine, self._rng, self._trace = engine, rng, trace
+        self._faults = EngineFaults()
+        self._process: Process | None = None
+        self._down_until = 0.0
+        self._outage = (0.0, 0.0)
+        self._late: list[tuple[float, Callable[[], object]]] = []
+
+    def serve(self, process: Process, faults: EngineFaults) -> None:
+        """From now on it is this node that calls."""
+        self._process, self._faults = process, faults
+        self._engine.rename_errors, self._engine.view_errors = faults.rename_errors, faults.view_errors
+        begins = trio.current_time() + self._rng.random() * 0.5
+        self._outage = (begins, begins + faults.outage_s) if faults.outage_s else (0.0, 0.0)
+
+    def call(self, what: str, statement: Statement[T]) -> T:
+        """Send a statement and wait for its answer (I1)."""
+        process = self._process
+        assert process is not None
+        if process.step(what):
+            raise Crash
+        self.catch_up(trio.current_time())
+        if not self._is_up() or self._happens("refused"):
+            raise NewConnectionError(None, "simulated: connection refused")  # type: ignore[arg-type]
+        if self._happens("lost_request"):
+            raise OperationalError("simulated: the request got lost")
+        if self._happens("late"):
+            due = trio.current_time() + self._rng.random() * LATE_S_MAX
+            self._late.append((due, lambda: statement(self._step)))
+            raise OperationalError("simulated: no answer in time, the server works on")
+        answer = self._carry_out(lambda: statement(self._step))
+        if self._happens("lost_answer"):
+            raise OperationalError("simulated: the answer got lost")
+        if process.step(f"{what} answered"):
+            raise Crash
+        return answer
+
+    def flush(self) -> None:
+        """Nothing to do: the tables' settings make parts durable as they come."""
+
+    def catch_up(self, now: float) -> None:
+        """Carry out what is due of the statements whose callers gave up (I2)."""
+        due = [entry for entry in self._late if entry[0] <= now]
+        self._late = [entry for entry in self._late if entry[0] > now]
+        for _, statement in due:
+            if self._engine.running:
+                try:
+                    self._carry_out(statement)
+                except OperationalError as error:  # nobody is there to hear of it
+                    self._trace("server", "late statement failed", str(error))
+                except Exception as error:  # noqa: BLE001
+                    self._trace("server", "late statement refused", str(error))
+
+    def _carry_out(self, statement: Callable[[], T]) -> T:
+        try:
+            return statement()
+        except _ServerDies:
+            raise OperationalError("simulated: the server closed the connection") from None
+
+    def _is_up(self) -> bool:
+        now = trio.current_time()
+        if now < self._down_until or self._outage[0] <= now < self._outage[1]:
+            return False
+        if not self._engine.running:
+            self._engine.start()
+        return True
+
+    def _happens(self, fault: str) -> bool:
+        share: float = getattr(self._faults, fault)
+        happens = bool(share) and self._rng.random() < share
+        if happens:
+            self._trace("network", fault)
+        return happens
+
+    def _step(self, what: str) -> None:
+        if not self._happens("crash_share"):
+            return
+        self._late = []
+        self._down_until = trio.current_time() + self._rng.random() * DOWN_S_MAX
+        if self._rng.random() < self._faults.power_share:
+            self._trace("server", "power cut", what)
+            self._engine.power_cut()
+        else:
+            self._trace("server", "killed", what)
+            self._engine.kill()
+        raise _ServerDies

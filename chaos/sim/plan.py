@@ -1,0 +1,152 @@
+"""What a seed means: the sizes, the faults and the deaths of one world, drawn before anything runs."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal
+
+import attrs
+
+from chaos.sim.disk import DiskFaults
+from chaos.sim.process import Death, Fate
+from statnive.config import WalConfig, WriterConfig
+
+KIB = 1024
+SEGMENT_BYTES = 16 * KIB
+Kind = Literal["embedded", "server"]
+
+
+@attrs.frozen
+class EngineFaults:
+    """Shares of calls; 0 to 1."""
+
+    refused: float = 0.0  # the connection, before anything was sent
+    lost_request: float = 0.0
+    lost_answer: float = 0.0  # carried out; nobody hears of it
+    late: float = 0.0  # the caller gives up, and it is carried out after that
+    rename_errors: float = 0.0
+    view_errors: float = 0.0
+    crash_share: float = 0.0  # of a server's steps
+    power_share: float = 0.0  # of a server's crashes
+    outage_s: float = 0.0  # one, at a moment of its own
+
+
+@attrs.frozen
+class LifePlan:
+    """One life of the node."""
+
+    fate: Fate
+    clients: int
+    requests: int  # of each client
+    disk: DiskFaults
+    engine: EngineFaults
+    drain_s: float = 1.0
+    cut_after: bool = False  # the power fails once the process is gone, whatever ended it
+
+
+@attrs.frozen
+class Plan:
+    """A world."""
+
+    kind: Kind
+    log_first: bool
+    window: int
+    wal: WalConfig
+    writer: WriterConfig
+    row_bytes_max: int
+    request_rows_max: int
+    poison_share: float
+    lives: tuple[LifePlan, ...]
+
+
+def draw(rng: random.Random) -> Plan:
+    """A world in which some faults are common, and the others do not happen: rare ones are then not drowned."""
+    kind: Kind = rng.choice(("embedded", "server"))
+    wal = WalConfig(
+        segment_bytes=SEGMENT_BYTES,
+        size_bytes_max=rng.choice((6, 12)) * SEGMENT_BYTES,
+        commit_interval_ms=rng.choice((1, 10, 30)),
+        commit_gap_ms=rng.choice((0, 3)),
+        commit_rows=rng.choice((2, 6, 50)),
+        keep_s=rng.choice((0.0, 0.0, 0.3)),
+    )
+    writer = WriterConfig(
+        block_rows_max=rng.choice((2, 6, 20, 100)),
+        block_interval_ms=rng.choice((5, 60)),
+        retry_first_ms=rng.choice((5, 40)),
+        retry_max_ms=200,
+    )
+    lives = [_life(rng, kind) for _ in range(rng.choice((1, 2, 2, 3)))]
+    return Plan(
+        kind=kind,
+        log_first=rng.random() < 0.5,
+        window=rng.choice((12, 10_000, 10_000, 10_000)),
+        wal=wal,
+        writer=writer,
+        row_bytes_max=rng.choice((40, 400, 1_900)),
+        request_rows_max=rng.choice((1, 3, 6)),
+        poison_share=rng.choice((0.0, 0.0, 0.0, 0.05)),
+        lives=(*lives, _last_life(rng)),
+    )
+
+
+def _life(rng: random.Random, kind: Kind) -> LifePlan:
+    death: Death | None = rng.choice((None, "kill", "kill", "power", "power"))
+    at_step = int(2 ** rng.uniform(2, 10))  # as often among the first ten steps as among the last five hundred
+    by_step = rng.random() < 0.75
+    fate = Fate(
+        death=death,
+        at_step=at_step if death and by_step else None,
+        after_s=rng.uniform(0.01, 0.4) if death and not by_step else 60.0,
+        preempt_share=rng.choice((0.0, 0.0, 0.03, 0.2)),
+        latency_s_max=rng.choice((0.001, 0.01, 0.05)),
+    )
+    return LifePlan(
+        fate=fate,
+        clients=rng.randint(1, 3),
+        requests=rng.randint(1, 6),
+        disk=_disk_faults(rng),
+        engine=_engine_faults(rng, kind),
+        cut_after=rng.random() < 0.25,
+    )
+
+
+def _disk_faults(rng: random.Random) -> DiskFaults:
+    which = rng.choice(("", "", "", "error", "full"))
+    if which == "error":
+        return DiskFaults(error_at=int(2 ** rng.uniform(0, 8)), short=rng.random() < 0.3)
+    if which == "full":
+        return DiskFaults(full_from=int(2 ** rng.uniform(0, 8)), full_calls=rng.choice((1, 3, 10)))
+    return DiskFaults()
+
+
+def _engine_faults(rng: random.Random, kind: Kind) -> EngineFaults:
+    def at_times(share: float) -> float:
+        return share if rng.random() < 0.3 else 0.0
+
+    faults = EngineFaults(
+        rename_errors=at_times(0.1), view_errors=at_times(0.1), outage_s=at_times(rng.uniform(0.05, 0.8))
+    )
+    if kind == "embedded":
+        return faults
+    return attrs.evolve(
+        faults,
+        refused=at_times(0.3),
+        lost_request=at_times(0.2),
+        lost_answer=at_times(0.3),
+        late=at_times(0.2),
+        crash_share=at_times(0.05),
+        power_share=rng.choice((0.0, 0.5, 1.0)),
+    )
+
+
+def _last_life(rng: random.Random) -> LifePlan:
+    """Nothing fails any more; what is in the log goes in."""
+    return LifePlan(
+        fate=Fate(latency_s_max=0.001),
+        clients=rng.randint(0, 1),
+        requests=1,
+        disk=DiskFaults(),
+        engine=EngineFaults(),
+        drain_s=600.0,
+    )

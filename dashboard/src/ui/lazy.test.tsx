@@ -1,0 +1,23 @@
+// @vitest-environment happy-dom
+
+import { render } from 'preact';
+import { expect, test, vi } from 'vitest';
+import { lazy, panel } from './lazy';
+
+function draw(Lazy: () => unknown): HTMLElement {
+  const root = document.createElement('div');
+  const Component = Lazy as () => null;
+  render(<Component />, root);
+  return root;
+}
+
+test('a panel on its way has the frame it will have', async () => {
+  const root = draw(lazy(async () => () => <b>here</b>, panel('list')));
+  expect(root.querySelector('.panel.list > .body > .skeleton')).not.toBeNull();
+  await vi.waitFor(() => expect(root.innerHTML).toBe('<b>here</b>'));
+});
+
+test('a chunk that does not come is an error with a retry', async () => {
+  const root = draw(lazy(() => Promise.reject(new Error('404')), panel('list')));
+  await vi.waitFor(() => expect(root.querySelector('.panel.list .failure button')).not.toBeNull());
+});
