@@ -71,10 +71,16 @@ class Node:
         report = self.auditor.report
         self.store = ControlStore.open(config.data_dir / "control.db")
         self.sites = SnapshotHolder(self.store.snapshot())
-        self.engine = Engine(config.clickhouse, config.data_dir, resources.directory("sql"))
         self.state_file = StateFile(config.data_dir / "wal", RealFileSystem())
         self.unclean_stop = self.state_file.mark_running()
         state = self.state_file.load()
+        self.engine = Engine(
+            config.clickhouse,
+            config.data_dir,
+            resources.directory("sql"),
+            unclean=self.unclean_stop,
+            in_doubt=state is not None and state.block is not None,
+        )
         self.log, self.recovery = Log.open(
             config.data_dir / "wal",
             config=config.wal,

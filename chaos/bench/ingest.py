@@ -157,7 +157,7 @@ def breaking_point(options: Options) -> str:
         plan = Ramp(
             start_rate=10_000, stage_seconds=max(3.0, options.seconds / 12), factor=1.12, p99_ms_max=250
         )
-        stages = list(ramp(settings, plan, directory / "ledger"))
+        stages = list(ramp(settings, plan, directory))
     best = max(
         (stage for stage in stages if plan.sustained(stage)), key=lambda stage: stage.rate, default=None
     )

@@ -3,12 +3,14 @@
 Owns:       the writer's state file (what is done, and the one block that may be in flight) and the insert client.
 Inputs:     `notify(durable_lsn)` from the committer; `close()`.
 Outputs:    insert blocks; `done_lsn`; log segments given back for recycling.
-Invariants: I1 one block at a time, of whole frames, contiguous; I2 a block's LSN range, row count and token are on
-            disk before its first attempt, so that every retry and replay sends the same bytes under the same token;
-            I3 done_lsn moves only after the insert succeeded (embedded: and reached the disk), and is durable before
-            a segment is given back; I4 nothing is held in memory beyond one block.
-Failure:    Retryable: the same block again, for ever, with capped backoff and jitter. PoisonBlock: bisected, the bad
-            rows kept in a quarantine file and reported. Anything else ends the process.
+Invariants: I1 one block at a time, of whole frames, contiguous; I2 a block's LSN range, row counts and token are on
+            disk before its first attempt, and the rows set aside before the first attempt without them, so that
+            every retry and replay sends the same rows under the same token; I3 done_lsn moves only after the insert
+            succeeded (embedded: and reached the disk), and is durable before a segment is given back; I4 nothing is
+            held in memory beyond one block; I5 only the answer to a block's first attempt is believed: after
+            anything else the block is in doubt, and is counted and repaired by `settle_block`.
+Failure:    Retryable: the same block again, for ever, with capped backoff and jitter. PoisonBlock: the bad rows are
+            found, kept in quarantine files, reported and left out. Anything else ends the process.
 Shutdown:   `close()`; what is durable is inserted, bounded by the node's drain deadline, then `run` returns. What
             could not be inserted stays in the log for the next start.
 Cancelled:  an insert in flight is finished first; the state file then still names the block.
@@ -18,32 +20,43 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import attrs
 import trio
 
-from statnive.clickhouse.rows import row_day
+from statnive.clickhouse.rows import month_of, row_day
+from statnive.clickhouse.settle import SentBlock
 from statnive.config import WriterConfig
 from statnive.errors import PoisonBlock, Retryable
 from statnive.event import ROW_SCHEMA_VERSION
 from statnive.wal.frame import Frame
+from statnive.wal.fs import replace_file
 from statnive.wal.log import Log
 from statnive.wal.state import Block, StateFile, WriterState
 
 QUARANTINE_DIR = "quarantine"
 T = TypeVar("T")
-_EPOCH = date(1970, 1, 1)
 
 
 class BlockSink(Protocol):
     """Where blocks go: a ClickHouse server, the embedded engine, or a fake with the same contract."""
 
     def insert_block(self, payload: bytes, *, rows: int, token: str) -> None:
-        """Insert all rows or raise Retryable or PoisonBlock; the same token never counts twice."""
+        """Insert a block for the first time, whole. Raises Retryable (nothing is in for sure only if it has
+        `ambiguous` = False) or PoisonBlock.
+        """
+
+    def settle_block(self, block: SentBlock) -> list[str]:
+        """Return when each row of a block that may have been sent is in once, and the rollups fit; what had to be
+        repaired, in words. Raises Retryable or PoisonBlock.
+        """
+
+    def find_refused(self, rows: Mapping[int, bytes]) -> dict[int, str]:
+        """Which rows are refused for ever, by LSN, and why. Inserts nothing. Raises Retryable."""
 
     def flush_to_disk(self) -> None:
         """Return once everything inserted would survive a power cut."""
@@ -87,6 +100,8 @@ class WriterHandle:
         self.blocks = 0
         self.retries = 0
         self.quarantined = 0
+        self.settled = 0
+        self.repairs = 0
         self.insert_s_sum = 0.0
         self.last_insert_at = 0.0
         self.last_error = ""
@@ -119,6 +134,8 @@ class WriterHandle:
             "writer_blocks_total": self.blocks,
             "writer_retries_total": self.retries,
             "writer_quarantined_rows_total": self.quarantined,
+            "writer_blocks_settled_total": self.settled,
+            "writer_repairs_total": self.repairs,
             "writer_insert_seconds_total": round(self.insert_s_sum, 6),
             "writer_done_lsn": self.done_lsn,
             "writer_lag_rows": self.lag_rows,
@@ -166,11 +183,11 @@ class _Writer:
             await trio.sleep(min(rest_s, 0.1))
 
     async def finish_block_of_last_run(self) -> None:
-        """A block recorded but not done: same frames, same token (keeps I2 across a crash)."""
+        """A block recorded but not done: the same rows, and nobody knows how far it went (keeps I2 and I5)."""
         block = self._handle.state.block
         if block is not None:
-            frames = await self._in_thread(partial(self._read_exactly, block))
-            await self._insert(block, frames)
+            frames = await self._in_thread(partial(self._read_again, block))
+            await self._insert(block, frames, in_doubt=True)
 
     async def next_block(self) -> None:
         """Read, record, insert and mark done one block (keeps I1)."""
@@ -187,25 +204,15 @@ class _Writer:
         rows = sum(len(frame.lengths) for frame in frames)
         partitions = await self._in_thread(partial(_partitions, frames))
         block = Block(first, last, rows, f"{handle.log.log_id:016x}-{first}-{last}", partitions)
-        state = WriterState(handle.log.log_id, handle.done_lsn, block)
-        await self._in_thread(partial(handle.state_file.save, state))
-        handle.state = state
-        await self._insert(block, frames)
+        await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))
+        await self._insert(block, frames, in_doubt=False)
 
-    async def _insert(self, block: Block, frames: list[Frame]) -> None:
+    async def _insert(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> None:
         handle = self._handle
         self._last_block_at = trio.current_time()
-        payload = b"".join(frame.payload for frame in frames)
-        try:
-            await self._until_inserted(payload, block.rows, block.token)
-        except PoisonBlock as poison:
-            handle.report("poison", f"ClickHouse refuses rows of block {block.token}: {poison}")
-            rows = [row for frame in frames for row in frame.rows()]
-            await self._bisect(rows, block.first_lsn, block.token)
+        block = await self._until_inserted(block, frames, in_doubt=in_doubt)
         await self._in_thread(self._sink.flush_to_disk)
-        state = WriterState(handle.log.log_id, block.last_lsn, None)
-        await self._in_thread(partial(handle.state_file.save, state))
-        handle.state = state
+        await self._save(WriterState(handle.log.log_id, block.last_lsn, None))  # keeps I3
         handle.blocks += 1
         handle.last_insert_at = handle.clock()
         progress, handle.progress = handle.progress, trio.Event()
@@ -213,62 +220,104 @@ class _Writer:
         keep_since_us = int((handle.clock() - handle.keep_s) * 1_000_000)
         await self._in_thread(partial(handle.log.trim, block.last_lsn, keep_since_us=keep_since_us))
 
-    async def _until_inserted(self, payload: bytes, rows: int, token: str) -> None:
-        """The same bytes under the same token until ClickHouse has them; raises PoisonBlock only."""
+    async def _until_inserted(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> Block:
+        """Try until ClickHouse has the block's rows, each once; the block with the rows that it refused set aside."""
         handle = self._handle
         delay_s = handle.config.retry_first_ms / 1_000
         while True:
             started = trio.current_time()
             try:
-                await self._in_thread(partial(self._sink.insert_block, payload, rows=rows, token=token))
+                try:
+                    await self._attempt(block, frames, in_doubt=in_doubt)
+                except PoisonBlock as poison:
+                    in_doubt = True
+                    block = await self._set_aside(block, frames, poison)
+                    continue
             except Retryable as error:
+                # Not ambiguous = not a byte of it was sent: the next attempt is the first one again (keeps I5).
+                in_doubt = in_doubt or getattr(error, "ambiguous", True)
                 handle.retries += 1
                 if handle.last_error != str(error):
                     handle.last_error = str(error)
-                    handle.report("insert_failed", f"block {token} is retried: {error}")
+                    handle.report("insert_failed", f"block {block.token} is retried: {error}")
                 await trio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 delay_s = min(delay_s * 2, handle.config.retry_max_ms / 1_000)
             else:
                 if handle.last_error:
-                    handle.report("insert_recovered", f"block {token} is in")
+                    handle.report("insert_recovered", f"block {block.token} is in")
                     handle.last_error = ""
                 handle.insert_s_sum += trio.current_time() - started
-                return
+                return block
 
-    async def _bisect(self, rows: list[bytes], first_lsn: int, token: str) -> None:
-        """Halve until the rows that ClickHouse refuses stand alone; those go into a file, the others in."""
-        part_token = f"{token}/{first_lsn}+{len(rows)}"
-        try:
-            await self._until_inserted(b"".join(rows), len(rows), part_token)
-        except PoisonBlock as poison:
-            if len(rows) == 1:
-                await self._in_thread(partial(self._quarantine, first_lsn, rows[0], str(poison)))
-                return
-            middle = len(rows) // 2
-            await self._bisect(rows[:middle], first_lsn, token)
-            await self._bisect(rows[middle:], first_lsn + middle, token)
+    async def _attempt(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> None:
+        if not in_doubt:
+            payload = b"".join(frame.payload for frame in frames)
+            insert = partial(self._sink.insert_block, payload, rows=block.rows, token=block.sent_token)
+            await self._in_thread(insert)
+            return
+        notes = await self._in_thread(lambda: self._sink.settle_block(self._sent_block(block, frames)))
+        self._handle.settled += 1
+        self._handle.repairs += len(notes)
+        for note in notes:
+            self._handle.report("repaired", note)
 
-    def _quarantine(self, lsn: int, row: bytes, why: str) -> None:
+    def _sent_block(self, block: Block, frames: list[Frame]) -> SentBlock:
+        rows = {
+            lsn: row
+            for frame in frames
+            for lsn, row in enumerate(frame.rows(), frame.first_lsn)
+            if lsn not in block.set_aside
+        }
+        return SentBlock(self._handle.log.log_id, block.first_lsn, block.last_lsn, block.sent_token, rows)
+
+    async def _set_aside(self, block: Block, frames: list[Frame], poison: PoisonBlock) -> Block:
+        """Find the rows that ClickHouse refuses, keep them in files, and record that they are left out (keeps I2).
+
+        When it can read every row, it isn't the rows that it refuses: Retryable.
+        """
         handle = self._handle
-        handle.quarantine_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = handle.quarantine_dir / f"{handle.log.log_id:016x}-{lsn}.v{ROW_SCHEMA_VERSION}.msgpack"
-        path.write_bytes(row)
-        path.chmod(0o600)
-        handle.quarantined += 1
-        handle.report("quarantined", f"row {lsn} is set aside in {path}: {why}")
+        handle.report("poison", f"ClickHouse refuses rows of block {block.token}: {poison}")
+        rows = (await self._in_thread(partial(self._sent_block, block, frames))).rows
+        refused = await self._in_thread(partial(self._sink.find_refused, rows))
+        if not refused:
+            raise Retryable(f"every row can be read, the block is refused all the same: {poison}")
+        for lsn, why in sorted(refused.items()):
+            path = await self._in_thread(partial(self._quarantine, lsn, rows[lsn]))
+            handle.quarantined += 1
+            handle.report("quarantined", f"row {lsn} is set aside in {path}: {why}")
+        block = attrs.evolve(block, set_aside=(*block.set_aside, *sorted(refused)))
+        await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))
+        return block
 
-    def _read_exactly(self, block: Block) -> list[Frame]:
-        """The frames of a recorded block; its composition is fixed (keeps I2)."""
+    def _quarantine(self, lsn: int, row: bytes) -> Path:
+        """Write the row down, durably; the same row twice is the same file."""
+        handle = self._handle
+        fs = handle.state_file.fs
+        fs.mkdir(handle.quarantine_dir)
+        path = handle.quarantine_dir / f"{handle.log.log_id:016x}-{lsn}.v{ROW_SCHEMA_VERSION}.msgpack"
+        replace_file(fs, path, row)
+        return path
+
+    async def _save(self, state: WriterState) -> None:
+        await self._in_thread(partial(self._handle.state_file.save, state))
+        self._handle.state = state
+
+    def _read_again(self, block: Block) -> list[Frame]:
+        """The frames of a recorded block; its composition is fixed (keeps I2). What the log has lost of it since,
+        and has reported, is missing.
+        """
         frames: list[Frame] = []
         at = block.first_lsn
         while at <= block.last_lsn:
             more = self._handle.log.read(
                 at, rows_max=block.last_lsn - at + 1, bytes_max=self._handle.config.block_bytes_max
             )
-            assert more, f"the log no longer holds row {at} of the recorded block {block.token}"
-            frames += more
-            at = frames[-1].last_lsn + 1
-        assert frames[-1].last_lsn == block.last_lsn, f"block {block.token} does not end with a frame"
+            own = [frame for frame in more if frame.first_lsn <= block.last_lsn]
+            if not own:
+                break
+            assert own[-1].last_lsn <= block.last_lsn, f"block {block.token} does not end with a frame"
+            frames += own
+            at = own[-1].last_lsn + 1
         return frames
 
 
@@ -279,8 +328,7 @@ def _partitions(frames: list[Frame]) -> dict[int, int]:
         days.update(map(row_day, frame.rows()))
     months: Counter[int] = Counter()
     for day, rows in days.items():
-        local = _EPOCH + timedelta(days=day)
-        months[local.year * 100 + local.month] += rows
+        months[month_of(day)] += rows
     return dict(months)
 
 

@@ -65,7 +65,9 @@ def check_all(client: Client, *, repairing: bool, rows_set_aside: int) -> FullCh
     repaired = repair.finish_left_over(client)
     for doubled in found.doubled:
         repair.remove_doubled(client, doubled.partition, doubled.log_id, doubled.first_lsn, doubled.last_lsn)
-        repaired.append(f"{RAW_TABLE} {doubled.partition} held {doubled.rows} rows twice: one of each is left")
+        repaired.append(
+            f"{RAW_TABLE} {doubled.partition} held {doubled.rows} rows twice: one of each is left"
+        )
     unrepaired = []
     lost_at_most = found.gaps - rows_set_aside
     for drift in verify.drift(client):

@@ -12,6 +12,9 @@ Failure:    Unavailable: nothing is lost, do it again. What comes out otherwise 
 Statements of operators, as verify.py's. Not for a cluster: its tables commit a part and its token in one step.
 """
 
+# Names of tables and whole numbers are put into the text of statements here, and nothing else.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -27,6 +30,7 @@ ROWS_TABLE: Final = f"{REPAIR_PREFIX}rows"  # rows of the log on their way into 
 KEPT_TABLE: Final = f"{REPAIR_PREFIX}kept"  # one copy of each row that events_raw holds twice
 ROLLUP_TABLE: Final = f"{REPAIR_PREFIX}rollup"  # a rollup's partition, built anew
 PROBE_TABLE: Final = f"{REPAIR_PREFIX}probe"  # takes rows and keeps none
+STAGING_TOKEN: Final = "staging"  # noqa: S105 - of inserts into tables that are made for one
 VIEW_SUFFIX: Final = "_mv"  # the view that feeds a rollup is named after it
 
 
@@ -55,7 +59,7 @@ def remove_doubled(client: Client, partition: int, log_id: int, first_lsn: int, 
     _drop(client, KEPT_TABLE)
     _create(client, KEPT_TABLE, RAW_TABLE)
     client.command(
-        f"INSERT INTO {client.database}.{KEPT_TABLE} {_copying()} "  # noqa: S608
+        f"INSERT INTO {client.database}.{KEPT_TABLE} {_copying()} "
         f"SELECT * FROM {client.database}.{RAW_TABLE} WHERE {within} LIMIT 1 BY log_id, lsn"
     )
     _put_back(client)
@@ -67,9 +71,9 @@ def add_rows(client: Client, partition: int, rows: Mapping[int, bytes]) -> None:
     assert rows, "nothing to add"
     _drop(client, ROWS_TABLE)
     _create(client, ROWS_TABLE, RAW_TABLE)
-    client.insert_block(b"".join(rows.values()), rows=len(rows), token="repair", table=ROWS_TABLE)
+    client.insert_block(b"".join(rows.values()), rows=len(rows), token=STAGING_TOKEN, table=ROWS_TABLE)
     (staged,) = client.operator_query(
-        f"SELECT count() AS row_count, countIf(toYYYYMM(day) = {partition:d}) AS own, "  # noqa: S608
+        f"SELECT count() AS row_count, countIf(toYYYYMM(day) = {partition:d}) AS own, "
         f"uniqExact(_part) AS parts FROM {client.database}.{ROWS_TABLE}"
     )
     if (staged["row_count"], staged["own"], staged["parts"]) != (len(rows), len(rows), 1):
@@ -82,7 +86,7 @@ def rebuild_rollup(client: Client, rollup: str, partition: int) -> None:
     """Build a rollup's partition from events_raw by the rollup's own view, and put it in place (keeps I4)."""
     assert not client.cluster
     days = client.operator_query(
-        f"SELECT day, count() AS row_count FROM {client.database}.{RAW_TABLE} "  # noqa: S608
+        f"SELECT day, count() AS row_count FROM {client.database}.{RAW_TABLE} "
         f"WHERE toYYYYMM(day) = {partition:d} AND is_bot = 0 GROUP BY day ORDER BY day"
     )
     if not days:
@@ -93,11 +97,11 @@ def rebuild_rollup(client: Client, rollup: str, partition: int) -> None:
     _create(client, ROLLUP_TABLE, rollup)
     for row in days:  # a day at a time: a month's visitor states need not fit in memory
         client.command(
-            f"INSERT INTO {client.database}.{ROLLUP_TABLE} ({columns}) {_copying()} "  # noqa: S608
+            f"INSERT INTO {client.database}.{ROLLUP_TABLE} ({columns}) {_copying()} "
             f"SELECT {columns} FROM ({select}) WHERE day = toDate('{row['day']}')"
         )
     (built,) = client.operator_query(
-        f"SELECT sum(events) AS events, uniqExact(toYYYYMM(day)) AS partitions "  # noqa: S608
+        f"SELECT sum(events) AS events, uniqExact(toYYYYMM(day)) AS partitions "
         f"FROM {client.database}.{ROLLUP_TABLE}"
     )
     expected = sum(row["row_count"] for row in days)
@@ -124,7 +128,7 @@ def find_refused(client: Client, rows: Mapping[int, bytes]) -> dict[int, str]:
         lsns = stretches.pop()
         payload = b"".join(rows[lsn] for lsn in lsns)
         try:
-            client.insert_block(payload, rows=len(lsns), token="probe", table=PROBE_TABLE)
+            client.insert_block(payload, rows=len(lsns), token=STAGING_TOKEN, table=PROBE_TABLE)
         except PoisonBlock as poison:
             if len(lsns) == 1:
                 refused[lsns[0]] = str(poison)
@@ -141,13 +145,13 @@ def _put_back(client: Client) -> None:
     """
     kept = client.operator_query(
         "SELECT toYYYYMM(day) AS partition, log_id, min(lsn) AS low, max(lsn) AS high, count() AS row_count, "
-        f"uniqExact(lsn) AS lsn_count FROM {client.database}.{KEPT_TABLE} GROUP BY partition, log_id"  # noqa: S608
+        f"uniqExact(lsn) AS lsn_count FROM {client.database}.{KEPT_TABLE} GROUP BY partition, log_id"
     )
     for row in kept:
         partition = row["partition"]
         within = _within(partition, row["log_id"], row["low"], row["high"])
         (outside,) = client.operator_query(
-            f"SELECT count() AS row_count FROM {client.database}.{RAW_TABLE} WHERE {within} "  # noqa: S608
+            f"SELECT count() AS row_count FROM {client.database}.{RAW_TABLE} WHERE {within} "
             f"AND lsn NOT IN (SELECT lsn FROM {client.database}.{KEPT_TABLE} WHERE {within})"
         )
         if outside["row_count"] or row["row_count"] != row["lsn_count"]:
@@ -157,7 +161,7 @@ def _put_back(client: Client) -> None:
             "SETTINGS mutations_sync = 2"
         )
         (left,) = client.operator_query(
-            f"SELECT count() AS row_count FROM {client.database}.{RAW_TABLE} WHERE {within}"  # noqa: S608
+            f"SELECT count() AS row_count FROM {client.database}.{RAW_TABLE} WHERE {within}"
         )
         if left["row_count"]:
             raise _unexpected(f"{left['row_count']} rows of {partition} could not be taken out")
@@ -197,9 +201,7 @@ def _drop(client: Client, table: str) -> None:
 
 def _within(partition: int, log_id: int, first_lsn: int, last_lsn: int) -> str:
     """Numbers only, so written out: an ALTER binds no parameters."""
-    return (
-        f"toYYYYMM(day) = {partition:d} AND log_id = {log_id:d} AND lsn >= {first_lsn:d} AND lsn <= {last_lsn:d}"
-    )
+    return f"toYYYYMM(day) = {partition:d} AND log_id = {log_id:d} AND lsn >= {first_lsn:d} AND lsn <= {last_lsn:d}"
 
 
 def _copying() -> str:
@@ -208,4 +210,3 @@ def _copying() -> str:
 
 def _unexpected(what: str) -> Unavailable:
     return Unavailable(f"a repair came out otherwise than expected: {what}", ambiguous=True)
-

@@ -5,6 +5,9 @@ and migrate.py the only ones that do not go through statnive.query.where. Run th
 Engine's lock): between a part of events_raw and its rollups' parts the numbers rightly differ.
 """
 
+# Names of tables and whole numbers are put into the text of statements here, and nothing else.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
@@ -59,7 +62,7 @@ def find_block(
     """What `partitions` of events_raw hold of a log's LSN range; one that holds nothing is left out."""
     rows = client.operator_query(
         "SELECT toYYYYMM(day) AS partition, count() AS row_count, uniqExact(lsn) AS lsn_count "
-        f"FROM {client.database}.{RAW_TABLE} WHERE {_range(partitions)} GROUP BY partition",  # noqa: S608
+        f"FROM {client.database}.{RAW_TABLE} WHERE {_range(partitions)} GROUP BY partition",
         _bounds(log_id, first_lsn, last_lsn),
     )
     return {row["partition"]: Found(row["row_count"], row["lsn_count"]) for row in rows}
@@ -68,7 +71,7 @@ def find_block(
 def find_lsns(client: Client, log_id: int, first_lsn: int, last_lsn: int, partition: int) -> dict[int, int]:
     """How often each LSN of the range is in a partition of events_raw; the range is one block's."""
     rows = client.operator_query(
-        f"SELECT lsn, count() AS row_count FROM {client.database}.{RAW_TABLE} "  # noqa: S608
+        f"SELECT lsn, count() AS row_count FROM {client.database}.{RAW_TABLE} "
         f"WHERE {_range([partition])} GROUP BY lsn",
         _bounds(log_id, first_lsn, last_lsn),
     )
@@ -78,7 +81,7 @@ def find_lsns(client: Client, log_id: int, first_lsn: int, last_lsn: int, partit
 def count_block(client: Client, log_id: int, first_lsn: int, last_lsn: int) -> dict[int, int]:
     """How many rows of a log's LSN range are in events_raw, by partition. Empty: none is. Reads all partitions."""
     rows = client.operator_query(
-        f"SELECT toYYYYMM(day) AS partition, count() AS row_count FROM {client.database}.{RAW_TABLE} "  # noqa: S608
+        f"SELECT toYYYYMM(day) AS partition, count() AS row_count FROM {client.database}.{RAW_TABLE} "
         f"WHERE {_range([])} GROUP BY partition ORDER BY partition",
         _bounds(log_id, first_lsn, last_lsn),
     )
@@ -120,7 +123,9 @@ def rollups(client: Client) -> list[str]:
         {"database": client.database},
     )
     names = [str(row["table"]) for row in rows]
-    return [name for name in names if not name.endswith(_CLUSTER_LOCAL) and not name.startswith(REPAIR_PREFIX)]
+    return [
+        name for name in names if not name.endswith(_CLUSTER_LOCAL) and not name.startswith(REPAIR_PREFIX)
+    ]
 
 
 def census(client: Client) -> Census:
@@ -131,14 +136,14 @@ def census(client: Client) -> Census:
         "SELECT log_id, intDiv(lsn, {size:UInt64}) AS bucket, min(lsn) AS low, max(lsn) AS high, "
         "count() AS row_count, sum(lsn - bucket * {size:UInt64}) AS first_power, "
         "sum((lsn - bucket * {size:UInt64}) * (lsn - bucket * {size:UInt64})) AS second_power "
-        f"FROM {client.database}.{RAW_TABLE} GROUP BY log_id, bucket ORDER BY log_id, bucket",  # noqa: S608
+        f"FROM {client.database}.{RAW_TABLE} GROUP BY log_id, bucket ORDER BY log_id, bucket",
         {"size": BUCKET_LSNS},
     )
     doubled: list[Doubled] = []
     gaps = 0
     for log_id, odd in _odd_buckets(buckets):
         doubled += _doubled(client, log_id, odd)
-    surplus = {log_id: 0 for log_id in {row["log_id"] for row in buckets}}
+    surplus = dict.fromkeys((row["log_id"] for row in buckets), 0)
     for found in doubled:
         surplus[found.log_id] += found.rows
     for log_id, rows_too_many in surplus.items():
@@ -205,7 +210,7 @@ def _doubled(client: Client, log_id: int, buckets: list[int]) -> list[Doubled]:
     rows = client.operator_query(
         "SELECT partition, min(lsn) AS low, max(lsn) AS high, sum(times - 1) AS too_many FROM ("
         "SELECT toYYYYMM(day) AS partition, lsn, count() AS times "
-        f"FROM {client.database}.{RAW_TABLE} WHERE {_range([])} "  # noqa: S608
+        f"FROM {client.database}.{RAW_TABLE} WHERE {_range([])} "
         "GROUP BY partition, lsn HAVING times > 1) GROUP BY partition ORDER BY partition",
         _bounds(log_id, buckets[0] * BUCKET_LSNS, (buckets[-1] + 1) * BUCKET_LSNS - 1),
     )
@@ -222,10 +227,12 @@ def _bounds(log_id: int, first_lsn: int, last_lsn: int) -> dict[str, int]:
     return {"log_id": log_id, "first_lsn": first_lsn, "last_lsn": last_lsn}
 
 
-def _by_partition(client: Client, table: str, measure: str, partitions: Collection[int] = ()) -> dict[int, int]:
+def _by_partition(
+    client: Client, table: str, measure: str, partitions: Collection[int] = ()
+) -> dict[int, int]:
     within = f"WHERE toYYYYMM(day) IN ({', '.join(map(str, map(int, partitions)))})" if partitions else ""
     rows = client.operator_query(
-        f"SELECT toYYYYMM(day) AS partition, {measure} AS row_count "  # noqa: S608
+        f"SELECT toYYYYMM(day) AS partition, {measure} AS row_count "
         f"FROM {client.database}.{table} {within} GROUP BY partition"
     )
     return {row["partition"]: row["row_count"] for row in rows}

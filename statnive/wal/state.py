@@ -34,7 +34,9 @@ class Block:
     rows: int
     token: str  # the insert_deduplication_token of every attempt with all of its rows
     partitions: dict[int, int]  # local month yyyymm -> rows in it
-    set_aside: tuple[int, ...] = ()  # LSNs of rows that ClickHouse refuses: in the quarantine, and sent no more
+    set_aside: tuple[
+        int, ...
+    ] = ()  # LSNs of rows that ClickHouse refuses: in the quarantine, and sent no more
 
     @property
     def sent_token(self) -> str:

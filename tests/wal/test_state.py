@@ -25,7 +25,7 @@ FULL = WriterState(log_id=2**64 - 1, done_lsn=10, block=BLOCK)
         WriterState(1, 0),
         WriterState(5, 2**62),
         FULL,
-        attrs.evolve(FULL, block=attrs.evolve(BLOCK, unclean=True)),
+        attrs.evolve(FULL, block=attrs.evolve(BLOCK, set_aside=(13, 12))),
     ],
 )
 def test_what_was_saved_is_loaded(state: WriterState, tmp_path: Path) -> None:
@@ -136,12 +136,18 @@ def test_the_highest_lsn_seen_is_the_block_s_or_the_last_done() -> None:
     assert FULL.seen_lsn == 20
 
 
+def test_the_token_is_another_one_for_other_rows_and_the_same_for_the_same() -> None:
+    tokens = [attrs.evolve(BLOCK, set_aside=aside).sent_token for aside in ((), (12,), (12, 15))]
+    assert tokens == ["t:11-20", "t:11-20.1", "t:11-20.2"]
+
+
 def test_a_block_that_does_not_fit_is_a_mistake(sim: Any) -> None:
     file = StateFile(FOLDER, sim)
     for state in (
         attrs.evolve(FULL, done_lsn=11),
         attrs.evolve(FULL, block=attrs.evolve(BLOCK, rows=9)),
         attrs.evolve(FULL, block=attrs.evolve(BLOCK, token="")),
+        attrs.evolve(FULL, block=attrs.evolve(BLOCK, set_aside=(12, 12))),
         WriterState(1, -1),
     ):
         with pytest.raises(AssertionError):

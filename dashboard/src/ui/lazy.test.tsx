@@ -1,13 +1,12 @@
 // @vitest-environment happy-dom
 
-import { render } from 'preact';
+import { type ComponentType, render } from 'preact';
 import { expect, test, vi } from 'vitest';
 import { lazy, panel } from './lazy';
 
-function draw(Lazy: () => unknown): HTMLElement {
+function draw(Lazy: ComponentType): HTMLElement {
   const root = document.createElement('div');
-  const Component = Lazy as () => null;
-  render(<Component />, root);
+  render(<Lazy />, root);
   return root;
 }
 
