@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
-from chaos.sim.engine import RAW, ROLLUPS, TABLES, Engine, Event, Events, RowRef
-from chaos.sim.filesystem import SimFileSystem
+from chaos.sim.engine import RAW, ROLLUPS, TABLES, Engine
+from chaos.sim.filesystem import Inode, SimFileSystem
+from chaos.sim.tables import Event, RowRef
+from statnive.actors.writer import QUARANTINE_DIR
+from statnive.wal.recovery import Recovery
 from statnive.wal.segment import parse_name
 from statnive.wal.state import STATE_NAME
 
@@ -38,6 +42,10 @@ class Request:
     first_lsn: int = 0
     fate: Fate = "unknown"
 
+    @property
+    def last_lsn(self) -> int:
+        return self.first_lsn + len(self.rows) - 1
+
 
 class Ledger:
     """See the module's contract."""
@@ -47,10 +55,10 @@ class Ledger:
         self.requests: list[Request] = []
         self.checkpoint = 0  # as any later start may find it
         self.log_id = 0
-        self.set_aside: Counter[int] = Counter()  # events in the quarantine
+        self.log_end = self.lag_rows = 0
         self.violations: list[str] = []
 
-    def _broken(self, promise: str) -> Violation:
+    def broken(self, promise: str) -> Violation:
         self.violations.append(promise)
         return Violation(promise)
 
@@ -68,16 +76,22 @@ class Ledger:
         ]
         for lsn, row in enumerate(request.rows, request.first_lsn):
             if lsn > self.checkpoint and not any(row in image for image in images):
-                raise self._broken(f"LSN {lsn} was acknowledged and is not on the medium")
+                raise self.broken(f"LSN {lsn} was acknowledged and is not on the medium")
 
-    def log_opened(self, log_id: int, next_lsn: int) -> None:
+    def log_opened(self, recovery: Recovery) -> None:
         """A life begins with this log."""
-        if log_id != self.log_id and self.log_id and self.acknowledged:
-            raise self._broken("the log was made anew although it held acknowledged rows")
-        self.log_id = log_id
-        highest = max((r.first_lsn + len(r.rows) - 1 for r in self._answered()), default=0)
-        if next_lsn <= highest:
-            raise self._broken(f"LSN {next_lsn} is given out again; {highest} was acknowledged")
+        if recovery.corruptions:
+            raise self.broken(f"corruption is reported where there is none: {recovery.corruptions}")
+        if recovery.log_id != self.log_id and self._answered():
+            raise self.broken("the log was made anew although it held acknowledged rows")
+        self.log_id = recovery.log_id
+        highest = max((request.last_lsn for request in self._answered()), default=0)
+        if recovery.next_lsn <= max(highest, self.checkpoint):
+            raise self.broken(f"LSN {recovery.next_lsn} is given out again; {highest} was acknowledged")
+
+    def stopped(self, log_end: int, lag_rows: int) -> None:
+        """A life ended in good order."""
+        self.log_end, self.lag_rows = log_end, lag_rows
 
     def _answered(self) -> list[Request]:
         return [request for request in self.requests if request.fate == "acknowledged"]
@@ -88,20 +102,20 @@ class Ledger:
             lsn for name in self._disk.names if (lsn := parse_name(name.name)) and name.name > path.name
         ]
         if not later:
-            raise self._broken(f"{path.name}, the last segment, is removed")
+            raise self.broken(f"{path.name}, the last segment, is removed")
         inode = self._disk.durable_names.get(self._directory / STATE_NAME)
         done = _done_lsn(bytes(inode.durable)) if inode else 0
         if done < min(later) - 1:
-            raise self._broken(f"{path.name} goes while the durable checkpoint is {done}, not {min(later) - 1}")
+            raise self.broken(f"{path.name} goes while the durable checkpoint is {done}, not {min(later) - 1}")
 
     def checkpoint_appears(self, document: bytes) -> None:
         """From now on a start may find this checkpoint: the engine's medium must hold every row up to it."""
         done = _done_lsn(document)
         if done < self.checkpoint:
-            raise self._broken(f"the checkpoint goes back from {self.checkpoint} to {done}")
+            raise self.broken(f"the checkpoint goes back from {self.checkpoint} to {done}")
         missing = self._not_durable(self.checkpoint + 1, done)
         if missing:
-            raise self._broken(f"checkpoint {done}: the engine does not durably hold {missing}")
+            raise self.broken(f"checkpoint {done}: the engine does not durably hold {missing}")
         self.checkpoint = done
 
     def _not_durable(self, first_lsn: int, last_lsn: int) -> dict[str, list[int]]:
@@ -111,13 +125,12 @@ class Ledger:
         for name in TABLES:
             rows = [
                 row
-                for row in self._engine.tables[name].rows(self._engine.tables[name].durable)
+                for row in self._engine.tables[name].durable_rows()
                 if row.lsn in wanted and row.log_id == self.log_id
             ]
             if name == RAW:
                 raw = rows
-                lacking = wanted - {row.lsn for row in rows}
-                lacking -= {lsn for lsn in lacking if self._is_set_aside(lsn)}
+                lacking = wanted - {row.lsn for row in rows} - set(self._set_aside(self._disk.durable_names))
             else:
                 needed = {row.lsn for row in raw if not self._engine.events[row.event].is_bot}
                 lacking = needed - {row.lsn for row in rows}
@@ -125,23 +138,32 @@ class Ledger:
                 missing[name] = sorted(lacking)
         return missing
 
-    def _is_set_aside(self, lsn: int) -> bool:
-        return lsn in self.set_aside
+    def _set_aside(self, names: Mapping[Path, Inode]) -> dict[int, int]:
+        """The rows in the quarantine, as these names say: LSN -> event."""
+        found = {}
+        for path, inode in names.items():
+            if path.parent.name == QUARANTINE_DIR and path.suffix == ".msgpack" and inode.durable:
+                (row,) = self._engine.events.split(bytes(inode.durable))
+                assert path.name.startswith(f"{row.log_id:016x}-{row.lsn}."), path
+                found[row.lsn] = row.event
+        return found
 
     # --- at rest --------------------------------------------------------------------------------------------
 
-    def judge(self, durable_lsn: int) -> None:
+    def judge(self) -> None:
         """Everything has drained: is each row where it belongs, once, and in no other place?"""
-        raw = self._engine.tables[RAW].rows(self._engine.tables[RAW].active)
+        if self.lag_rows:
+            raise self.broken(f"{self.lag_rows} rows are left in the log although nothing fails any more")
+        raw = self._engine.tables[RAW].rows()
         times = Counter(row.event for row in raw)
-        self._judge_events(times)
-        self._judge_lsns(raw, durable_lsn)
+        set_aside = self._set_aside(self._disk.names)
+        self._judge_events(times + Counter(set_aside.values()))
+        self._judge_lsns(raw, self.log_end, set(set_aside))
         counted = Counter({number: n for number, n in times.items() if not self._engine.events[number].is_bot})
         for name in ROLLUPS:
-            table = self._engine.tables[name]
-            folded = Counter(row.event for row in table.rows(table.active))
+            folded = Counter(row.event for row in self._engine.tables[name].rows())
             if folded != counted:
-                raise self._broken(
+                raise self.broken(
                     f"{name}: lacks {sorted((counted - folded).elements())}, "
                     f"has too many of {sorted((folded - counted).elements())}"
                 )
@@ -149,31 +171,25 @@ class Ledger:
     def _judge_events(self, times: Counter[int]) -> None:
         for request in self.requests:
             for event in request.events:
-                there = times[event.number] + self._times_set_aside(event)
+                there = times[event.number]
                 if there > 1:
-                    raise self._broken(f"event {event.number} ({request.fate}) is there {there} times")
+                    raise self.broken(f"event {event.number} ({request.fate}) is there {there} times")
                 if there == 0 and request.fate == "acknowledged":
-                    raise self._broken(f"event {event.number} was acknowledged and is lost")
+                    raise self.broken(f"event {event.number} was acknowledged and is lost")
                 if there and request.fate == "refused":
-                    raise self._broken(f"event {event.number} was refused and is there")
+                    raise self.broken(f"event {event.number} was refused and is there")
 
-    def _times_set_aside(self, event: Event) -> int:
-        return sum(1 for number in self.set_aside.values() if number == event.number)
-
-    def _judge_lsns(self, raw: list[RowRef], durable_lsn: int) -> None:
+    def _judge_lsns(self, raw: list[RowRef], durable_lsn: int, set_aside: set[int]) -> None:
         names = Counter((row.log_id, row.lsn) for row in raw)
         twice = [name for name, times in names.items() if times > 1]
         if twice:
-            raise self._broken(f"LSNs given to two rows: {twice}")
-        lsns = {row.lsn for row in raw if row.log_id == self.log_id} | set(self.set_aside)
+            raise self.broken(f"LSNs given to two rows: {twice}")
+        lsns = {row.lsn for row in raw if row.log_id == self.log_id} | set_aside
         gaps = set(range(1, durable_lsn + 1)) ^ lsns
         if gaps:
-            raise self._broken(f"LSNs are not dense: {sorted(gaps)}")
+            raise self.broken(f"LSNs are not dense: {sorted(gaps)}")
 
 
 def _done_lsn(document: bytes) -> int:
     done: int = json.loads(document.partition(b"\n")[2])["done_lsn"]
     return done
-
-
-__all__ = ["Events", "Ledger", "Request", "Violation"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import trio
 from clickhouse_connect.driver.exceptions import OperationalError
@@ -33,6 +33,8 @@ LATE_S_MAX = 1.0
 class Embedded:
     """The engine in the node's process: it dies with it."""
 
+    running = 0  # statements that go on although nobody waits for them
+
     def __init__(self, engine: Engine, process: Process, faults: EngineFaults) -> None:
         self._engine, self._process = engine, process
         outage_at = process.rng.random() * 0.5
@@ -47,12 +49,19 @@ class Embedded:
             self._engine.start()
         if self._outage[0] <= trio.current_time() - self._started < self._outage[1]:
             raise failure(NOT_ENOUGH_SPACE, "cannot reserve space")
+        self._engine.background(self._step)
         return statement(self._step)
 
     def flush(self) -> None:
         """syncfs of the data directory."""
         self._step("syncfs")
         self._engine.sync()
+
+    def repair_tokens(self) -> int:
+        """Before the engine is opened: drop tokens without a part; how many."""
+        self._step("repair of the log of tokens")
+        assert not self._engine.running, "the engine's log of tokens is touched while it is open"
+        return self._engine.drop_dangling_tokens()
 
     def _step(self, what: str) -> None:
         if self._process.step(what):
@@ -61,6 +70,14 @@ class Embedded:
 
 class _ServerDies(Exception):  # noqa: N818
     """The server's process ends in the middle of a statement."""
+
+
+class _Late(NamedTuple):
+    """A statement whose caller gave up."""
+
+    due: float
+    has_begun: bool  # the server works on it; otherwise the network still has it
+    statement: Callable[[], object]
 
 
 class Server:
@@ -72,7 +89,7 @@ class Server:
         self._process: Process | None = None
         self._down_until = 0.0
         self._outage = (0.0, 0.0)
-        self._late: list[tuple[float, Callable[[], object]]] = []
+        self._late: list[_Late] = []
 
     def serve(self, process: Process, faults: EngineFaults) -> None:
         """From now on it is this node that calls."""
@@ -93,9 +110,10 @@ class Server:
         if self._happens("lost_request"):
             raise OperationalError("simulated: the request got lost")
         if self._happens("late"):
-            due = trio.current_time() + self._rng.random() * LATE_S_MAX
-            self._late.append((due, lambda: statement(self._step)))
-            raise OperationalError("simulated: no answer in time, the server works on")
+            self._give_up(lambda: statement(self._step), has_begun=True)
+        if what.startswith("INSERT events_raw") and self._happens("in_transit"):
+            self._give_up(lambda: statement(self._step), has_begun=False)
+        self._carry_out(lambda: self._engine.background(self._step))
         answer = self._carry_out(lambda: statement(self._step))
         if self._happens("lost_answer"):
             raise OperationalError("simulated: the answer got lost")
@@ -103,21 +121,34 @@ class Server:
             raise Crash
         return answer
 
+    @property
+    def running(self) -> int:
+        """What system.processes shows of them."""
+        return sum(late.has_begun for late in self._late)
+
     def flush(self) -> None:
         """Nothing to do: the tables' settings make parts durable as they come."""
 
+    def repair_tokens(self) -> int:
+        """A server's files are out of reach."""
+        raise AssertionError("the repair of a server's log of tokens was asked for")
+
     def catch_up(self, now: float) -> None:
         """Carry out what is due of the statements whose callers gave up (I2)."""
-        due = [entry for entry in self._late if entry[0] <= now]
-        self._late = [entry for entry in self._late if entry[0] > now]
-        for _, statement in due:
+        due = [late for late in self._late if late.due <= now]
+        self._late = [late for late in self._late if late.due > now]
+        for late in due:
             if self._engine.running:
                 try:
-                    self._carry_out(statement)
+                    self._carry_out(late.statement)
                 except OperationalError as error:  # nobody is there to hear of it
                     self._trace("server", "late statement failed", str(error))
                 except Exception as error:  # noqa: BLE001
                     self._trace("server", "late statement refused", str(error))
+
+    def _give_up(self, statement: Callable[[], object], *, has_begun: bool) -> NoReturn:
+        self._late.append(_Late(trio.current_time() + self._rng.random() * LATE_S_MAX, has_begun, statement))
+        raise OperationalError("simulated: no answer in time")
 
     def _carry_out(self, statement: Callable[[], T]) -> T:
         try:

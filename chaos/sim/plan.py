@@ -23,7 +23,8 @@ class EngineFaults:
     refused: float = 0.0  # the connection, before anything was sent
     lost_request: float = 0.0
     lost_answer: float = 0.0  # carried out; nobody hears of it
-    late: float = 0.0  # the caller gives up, and it is carried out after that
+    late: float = 0.0  # the caller gives up, and the server goes on
+    in_transit: float = 0.0  # the caller gives up, and the server begins only after that (inserts)
     rename_errors: float = 0.0
     view_errors: float = 0.0
     crash_share: float = 0.0  # of a server's steps
@@ -56,6 +57,7 @@ class Plan:
     row_bytes_max: int
     request_rows_max: int
     poison_share: float
+    repairs_tokens: bool  # before the embedded engine is opened; without it, counting has to do
     lives: tuple[LifePlan, ...]
 
 
@@ -86,6 +88,7 @@ def draw(rng: random.Random) -> Plan:
         row_bytes_max=rng.choice((40, 400, 1_900)),
         request_rows_max=rng.choice((1, 3, 6)),
         poison_share=rng.choice((0.0, 0.0, 0.0, 0.05)),
+        repairs_tokens=rng.random() < 0.5,
         lives=(*lives, _last_life(rng)),
     )
 
@@ -135,6 +138,7 @@ def _engine_faults(rng: random.Random, kind: Kind) -> EngineFaults:
         lost_request=at_times(0.2),
         lost_answer=at_times(0.3),
         late=at_times(0.2),
+        in_transit=at_times(0.2),
         crash_share=at_times(0.05),
         power_share=rng.choice((0.0, 0.5, 1.0)),
     )

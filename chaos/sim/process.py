@@ -22,9 +22,10 @@ from unittest.mock import patch
 
 import attrs
 import trio
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from chaos.sim.filesystem import Crash
+from statnive.clickhouse import engine as clickhouse_engine
 from statnive.wal import log as wal_log
 
 T = TypeVar("T")
@@ -90,8 +91,12 @@ class Threads:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """The product's threads and locks are these, inside."""
-        locks = SimpleNamespace(Lock=lambda: SimLock(self))
-        with patch.object(trio.to_thread, "run_sync", self.run_sync), patch.object(wal_log, "threading", locks):
+        threading = SimpleNamespace(Lock=lambda: SimLock(self), Condition=SimCondition)
+        with (
+            patch.object(trio.to_thread, "run_sync", self.run_sync),
+            patch.object(wal_log, "threading", threading),
+            patch.object(clickhouse_engine, "threading", threading),
+        ):
             yield
 
     async def run_sync(
@@ -108,10 +113,10 @@ class Threads:
                 while not thread.dead:
                     await trio.sleep(answer)
                     answer = self._resume(thread)
-                result: T = answer
-                return result
         finally:
             limiter.release_on_behalf_of(borrower)
+        result: T = answer
+        return result
 
     def _resume(self, thread: greenlet, *arguments: Any) -> Any:
         if not self._process.dead:
@@ -135,15 +140,40 @@ class SimLock:
     """A `threading.Lock` for simulated threads."""
 
     def __init__(self, threads: Threads) -> None:
-        self._threads = threads
+        self.threads = threads
         self._held = False
 
     def __enter__(self) -> bool:
         while self._held:
-            assert not self._threads.on_main, "the event loop would wait for a thread that waits for the disk"
-            self._threads.pause(LOCK_POLL_S)
+            assert not self.threads.on_main, "the event loop would wait for a thread that waits for the disk"
+            self.threads.pause(LOCK_POLL_S)
         self._held = True
         return True
 
     def __exit__(self, *exc_info: object) -> None:
         self._held = False
+
+
+class SimCondition:
+    """A `threading.Condition` over a SimLock."""
+
+    def __init__(self, lock: SimLock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._lock.__exit__()
+
+    def wait_for(self, holds: Callable[[], bool], timeout: float) -> bool:
+        """Give the lock away until `holds`, or until `timeout` seconds went by."""
+        deadline = trio.current_time() + timeout
+        while not holds() and trio.current_time() < deadline:
+            self._lock.__exit__()
+            self._lock.threads.pause(LOCK_POLL_S)
+            self._lock.__enter__()
+        return holds()
+
+    def notify_all(self) -> None:
+        """Nobody sleeps: those who wait look again and again."""

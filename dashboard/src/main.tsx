@@ -11,6 +11,7 @@ import './styles/base.css';
 import './styles/controls.css';
 import './styles/page.css';
 import './styles/panels.css';
+import './styles/trend.css';
 import './styles/chart.css';
 
 /** Asks for what the address names before anything is drawn, the headline first: the code of panels may come later. */

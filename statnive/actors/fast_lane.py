@@ -45,6 +45,9 @@ ANSWERS_PER_ROUND = 64
 WHEEL_SLOTS = 4
 WHEEL_TICK_S = 0.5
 LINGER_S = 2.0
+import os
+COAL=float(os.environ.get('COAL','0'))
+COALESCE_BELOW = 64
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
 _STOP, _NEXT, _BODY = object(), object(), object()
@@ -137,7 +140,10 @@ class FastLane:
                     congestion.seen(self._monotonic())
             if len(ready) == EVENTS_PER_ROUND:
                 congestion.busy(self._monotonic())
-            await trio.lowlevel.checkpoint()
+            if len(ready) < COALESCE_BELOW and COAL:
+                await trio.sleep(COAL)
+            else:
+                await trio.lowlevel.checkpoint()
 
     async def run_deadlines(self) -> None:
         """Close what is past its deadline; each connection is looked at once in WHEEL_SLOTS ticks."""
