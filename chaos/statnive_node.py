@@ -171,7 +171,7 @@ class StatniveNode:
                 "event loop"
                 if task.name == str(self.pid)
                 else "workers"
-                if name in ("python", "Trio")
+                if name.startswith(("python", "Trio"))
                 else "engine"
             )
             seconds[kind] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

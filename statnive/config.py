@@ -16,27 +16,10 @@ from typing import Any
 import attrs
 import cattrs
 
+from statnive.carriers import CARRIER_ASNS
 from statnive.errors import ConfigError
 
 MIB = 1024 * 1024
-
-# Mobile carriers whose gateways put thousands of visitors behind one address (CGNAT). Public AS numbers.
-CARRIER_ASNS_DEFAULT: tuple[int, ...] = (
-    22394, 6167, 21928, 20057, 3651, 10507,  # US: Verizon Wireless, T-Mobile, AT&T Mobility, Sprint
-    3320, 3209, 6805,  # DE: Telekom, Vodafone, Telefonica
-    12576, 206067, 25135, 13037, 60339,  # GB: EE, Three, Vodafone
-    3215, 15557, 5410, 51207,  # FR: Orange, SFR, Bouygues, Free Mobile
-    30722, 24608, 16232,  # IT: Vodafone, Wind Tre, TIM
-    12430, 3352, 12479,  # ES: Vodafone, Movistar, Orange
-    55836, 45609, 38266, 24560,  # IN: Jio, Airtel, Vodafone Idea
-    4134, 9808, 56040, 4837,  # CN: China Telecom, China Mobile, China Unicom
-    2516, 9605, 17676,  # JP: KDDI, NTT Docomo, SoftBank
-    1221, 4804, 133612,  # AU: Telstra, Optus, Vodafone
-    44244, 197207, 57218,  # IR: Irancell, MCCI, RighTel
-    26599, 26615, 28573,  # BR: Vivo, TIM, Claro
-    29465, 36873, 37148,  # NG: MTN, Airtel, Glo
-    23693, 24203, 4761,  # ID: Telkomsel, XL, Indosat
-)  # fmt: skip
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
@@ -92,6 +75,7 @@ class ServerConfig:
     answer_deadline_s: float = _number(20.0)
     backlog: int = _number(2_048)
     queue_target_ms: float = _number(250)
+    coalesce_ms: float = _number(1, _at_least_zero)
 
 
 @attrs.frozen
@@ -105,6 +89,7 @@ class IngestConfig:
     cache_entries: int = _number(20_000)
     visit_inactivity_s: int = _number(1_800)
     visits_max: int = _number(500_000)
+    source_table: str = ""  # the operator's own sources, over those of statnive/ingest/tables/sources*.tsv
 
 
 @attrs.frozen
@@ -117,7 +102,7 @@ class LimiterConfig:
     carrier_burst: float = _number(2_000)
     site_per_s: float = _number(25_000)
     keys_max: int = _number(500_000)
-    carrier_asns: tuple[int, ...] = CARRIER_ASNS_DEFAULT
+    carrier_asns: tuple[int, ...] = CARRIER_ASNS  # tools/carriers.txt says whose they are
 
 
 @attrs.frozen
@@ -183,7 +168,7 @@ class ClickHouseConfig:
 
 @attrs.frozen
 class GeoConfig:
-    """[geo]: MaxMind-format databases; "" = none."""
+    """[geo]: MaxMind-format databases. "" = the ones that statnive brings along, "none" = no look-ups."""
 
     city_database: str = ""
     asn_database: str = ""
@@ -329,4 +314,4 @@ def default_text(default: object) -> str:
             if default and isinstance(default[0], int)
             else ", ".join(map(str, default))
         )
-    return str(default) if default != "" else "(none)"
+    return str(default) if default != "" else "(empty)"

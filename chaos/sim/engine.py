@@ -31,7 +31,7 @@ CANNOT_PARSE: Final = 44
 UNKNOWN_TABLE: Final = 60
 TABLE_EXISTS: Final = 57
 VIEW_FAILED: Final = 395
-CLEANS_SHARE: Final = 0.5  # of statements before which outdated parts are removed and mutations go on
+MUTATES_SHARE: Final = 0.5  # of statements before which mutations left by a crash go on
 
 Step = Callable[[str], object]
 
@@ -107,8 +107,7 @@ class Engine:
     def background(self, step: Step) -> None:
         """What the engine does by itself between statements."""
         for table in list(self.tables.values()):
-            if (table.outdated or table.mutations) and self._rng.random() < CLEANS_SHARE:
-                table.remove_outdated(synced=self.parts_synced)
+            if table.mutations and self._rng.random() < MUTATES_SHARE:
                 self.mutate(table, step)
 
     # --- inserts --------------------------------------------------------------------------------------------
@@ -185,24 +184,28 @@ class Engine:
             self._durable_tables.pop(name, None)
 
     def copy_partition(self, name: str, partition: int, source: str, step: Step, *, replaces: bool) -> None:
-        """ALTER TABLE … ATTACH or REPLACE PARTITION FROM: each part by a rename; then the old ones go."""
+        """ALTER TABLE … ATTACH or REPLACE PARTITION FROM: each part by a rename; then one that covers the old."""
         table = self.table(name)
         old = [part.number for part in table.active.values() if part.partition == partition]
         for part in [part for part in self.table(source).active.values() if part.partition == partition]:
             step(f"rename in {name}")
             self._part_number += 1
             self.publish(table, Part(self._part_number, partition, part.rows))
-        if replaces:
-            table.replace(old)
+        if replaces and old:
+            step(f"cover in {name}")
+            self._cover(table, partition, old)
 
     def drop_partition(self, name: str, partition: int, step: Step) -> None:
-        """ALTER TABLE … DROP PARTITION: an empty part covers the others."""
+        """ALTER TABLE … DROP PARTITION: the tokens of its parts go, too."""
         table = self.table(name)
-        old = frozenset(part.number for part in table.active.values() if part.partition == partition)
+        old = [part.number for part in table.active.values() if part.partition == partition]
         step(f"drop in {name}")
-        self._part_number += 1
-        self.publish(table, Part(self._part_number, partition, (), old))
+        self._cover(table, partition, old)
         table.forget_tokens_of(set(old))
+
+    def _cover(self, table: Table, partition: int, old: Iterable[int]) -> None:
+        self._part_number += 1
+        self.publish(table, Part(self._part_number, partition, (), frozenset(old)))
 
     def delete(self, name: str, partition: int, goes: Predicate, step: Step) -> None:
         """ALTER TABLE … DELETE with mutations_sync: it is written down first, and outlives a crash."""

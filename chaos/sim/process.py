@@ -107,12 +107,11 @@ class Threads:
         await limiter.acquire_on_behalf_of(borrower)
         thread = greenlet(call)
         try:
-            with trio.CancelScope(shield=True):
-                await trio.sleep(self._process.rng.random() * self._process.fate.latency_s_max)
-                answer = self._resume(thread, *arguments)
-                while not thread.dead:
-                    await trio.sleep(answer)
-                    answer = self._resume(thread)
+            await _doze(self._process.rng.random() * self._process.fate.latency_s_max)
+            answer = self._resume(thread, *arguments)
+            while not thread.dead:
+                await _doze(answer)
+                answer = self._resume(thread)
         finally:
             limiter.release_on_behalf_of(borrower)
         result: T = answer
@@ -134,6 +133,12 @@ class Threads:
     def on_main(self) -> bool:
         """Whether this is the event loop's thread."""
         return getcurrent() is self._main
+
+
+async def _doze(seconds: float) -> None:
+    """Sleep through any cancellation; one scope is half the cost of two."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
+        await trio.sleep_forever()
 
 
 class SimLock:

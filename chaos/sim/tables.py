@@ -3,16 +3,15 @@
 Owns:       three images of each table.
 Inputs:     parts that come, that replace others, that go; tokens.
 Outputs:    rows; what is left of a table after its engine was killed or the power failed.
-Invariants: I1 what a starting engine knows is what the files say: a part that was replaced as a whole (REPLACE
-            PARTITION) but whose files are not removed yet comes back, one that another covers (a mutation, a
-            dropped partition) does not; I2 only `sync` makes anything durable; of the rest any parts, and of the log
+Invariants: I1 what a starting engine knows is what the files say: a part is gone once the one that covers it (a
+            mutated one, or an empty one after REPLACE or DROP PARTITION) is there, and not before; I2 only `sync` makes anything durable; of the rest any parts, and of the log
             of tokens the beginning, may survive the power's failure.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import attrs
@@ -110,7 +109,6 @@ class Table:
     active: Parts = attrs.field(factory=dict)
     files: Parts = attrs.field(factory=dict)
     durable: Parts = attrs.field(factory=dict)
-    outdated: set[int] = attrs.field(factory=set)  # replaced, their files still there
     known: dict[str, int] = attrs.field(factory=dict)  # tokens in memory and their parts, oldest first
     token_log: list[tuple[str, int]] = attrs.field(factory=list)
     token_log_durable: int = 0
@@ -123,19 +121,6 @@ class Table:
             self.active.pop(number, None)
         if synced:
             self.durable[part.number] = part
-
-    def replace(self, old: Iterable[int]) -> None:
-        """Parts go from memory; their files stay for now (I1)."""
-        for number in old:
-            del self.active[number]
-            self.outdated.add(number)
-
-    def remove_outdated(self, *, synced: bool) -> None:
-        for number in self.outdated:
-            self.files.pop(number, None)
-            if synced:
-                self.durable.pop(number, None)
-        self.outdated.clear()
 
     def remember(self, token: str, part: int) -> None:
         self.token_log.append((token, part))
@@ -159,7 +144,6 @@ class Table:
     def load(self) -> None:
         """An engine starts: it believes the files (I1)."""
         self.active = uncovered(self.files)
-        self.outdated.clear()
         self.known = {}
         for token, part in self.token_log:
             self._learn(token, part)

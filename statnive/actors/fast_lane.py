@@ -45,8 +45,6 @@ ANSWERS_PER_ROUND = 64
 WHEEL_SLOTS = 4
 WHEEL_TICK_S = 0.5
 LINGER_S = 2.0
-import os
-COAL=float(os.environ.get('COAL','0'))
 COALESCE_BELOW = 64
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
@@ -92,6 +90,7 @@ class FastLane:
         self._clock = clock
         self._monotonic = monotonic
         self._slow_only = slow_only
+        self._coalesce_s = config.coalesce_ms / 1_000
         self._event_lines = tuple(b"POST %s HTTP/1.1\r\n" % path for path in routes.event_paths)
         self._epoll = select.epoll()
         self._epoll.register(listener.fileno(), select.EPOLLIN)
@@ -140,8 +139,9 @@ class FastLane:
                     congestion.seen(self._monotonic())
             if len(ready) == EVENTS_PER_ROUND:
                 congestion.busy(self._monotonic())
-            if len(ready) < COALESCE_BELOW and COAL:
-                await trio.sleep(COAL)
+            if len(ready) < COALESCE_BELOW and self._coalesce_s:
+                # Under a light load each request would cost a whole turn of the event loop: let a few gather first.
+                await trio.sleep(self._coalesce_s)
             else:
                 await trio.lowlevel.checkpoint()
 

@@ -24,10 +24,14 @@ class ClientAddress:
     def resolve(self, peer: str, forwarded_for: bytes) -> tuple[str, bytes]:
         """The client's address, and what identifies it (`network_key`)."""
         if forwarded_for and self.is_trusted(peer):
-            # What a proxy on this machine sends, nearly always: one plain IPv4 address, canonical as it is.
+            # What a proxy on this machine sends, nearly always: one plain address.
             try:
                 text = forwarded_for.decode("ascii")
-                return text, inet_pton(AF_INET, text)
+                if b":" not in forwarded_for:
+                    return text, inet_pton(AF_INET, text)
+                packed = inet_pton(AF_INET6, text)
+                if not packed.startswith(_V4_MAPPED):
+                    return text, packed[:8]
             except (OSError, ValueError):
                 pass
         address = self.of(peer, forwarded_for)

@@ -19,6 +19,7 @@ import attrs
 from statnive.query.ranges import Days, Interval, Slice, hour_start
 from statnive.query.where import Scope, Statement, Table, TimeColumn, where
 
+_NOTHING: Final = {"visitors": 0, "visits": 0, "pageviews": 0, "bounces": 0, "duration_s": 0}
 REALTIME_MINUTES: Final = 60
 REALTIME_HOURS_SHOWN: Final = 24
 Rows = list[dict[str, Any]]
@@ -27,6 +28,7 @@ Answer = dict[str, Any]
 _VISITORS: Final = "uniqCombined64Merge(visitors) AS visitors"
 _COUNTS: Final = f"{_VISITORS}, sum(visits) AS visits, sum(pageviews) AS pageviews"
 _BOUNCES: Final = "sum(bounces) AS bounces"
+_MEASURES: Final = f"{_COUNTS}, {_BOUNCES}, sum(duration_s) AS duration_s"
 
 
 class Reader(Protocol):
@@ -57,9 +59,7 @@ class Asked:
 
 def overview(reader: Reader, asked: Asked) -> Answer:
     """The totals of the range. Rates are null when there were no visits."""
-    statement = where(asked.days.scope(asked.site.id)).select(
-        f"{_COUNTS}, {_BOUNCES}, sum(duration_s) AS duration_s", Table.HOURLY_VISITORS
-    )
+    statement = where(asked.days.scope(asked.site.id)).select(_MEASURES, Table.HOURLY_VISITORS)
     (row,) = reader.query(statement)
     visits = row["visits"]
     metrics = {
@@ -82,17 +82,17 @@ def trend(reader: Reader, asked: Asked, interval: Interval) -> Answer:
     steps = where(days.scope(asked.site.id))
     if interval is Interval.HOUR:
         statement = steps.select(
-            f"toUnixTimestamp(hour) AS step, {_COUNTS}", Table.HOURLY_VISITORS, "GROUP BY step"
+            f"toUnixTimestamp(hour) AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step"
         )
         points = _filled(
             reader.query(statement), map(_seconds, days.each_hour()), lambda at: _local(at, zone)
         )
     elif interval is Interval.DAY:
-        statement = steps.select(f"day AS step, {_COUNTS}", Table.HOURLY_VISITORS, "GROUP BY step")
+        statement = steps.select(f"day AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step")
         points = _filled(reader.query(statement), days.each_day(), date.isoformat)
     else:
         statement = steps.select(
-            f"toStartOfMonth(day) AS step, {_COUNTS}", Table.HOURLY_VISITORS, "GROUP BY step"
+            f"toStartOfMonth(day) AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step"
         )
         points = _filled(reader.query(statement), days.each_month(), date.isoformat)
     return {**_head(asked), "interval": interval.value, "points": points}
@@ -163,7 +163,7 @@ def realtime(reader: Reader, site: SiteLike, now: datetime) -> Answer:
         where(Scope(site.id, TimeColumn.HOUR, recent, end)).select(_COUNTS, Table.HOURLY_VISITORS)
     )
     statement = where(Scope(site.id, TimeColumn.HOUR, first, end)).select(
-        f"toUnixTimestamp(hour) AS step, {_COUNTS}", Table.HOURLY_VISITORS, "GROUP BY step"
+        f"toUnixTimestamp(hour) AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step"
     )
     days = Days(now.astimezone(zone).date() - timedelta(days=1), now.astimezone(zone).date(), zone)
     hours = [hour for hour in days.each_hour() if first <= hour < end]
@@ -193,11 +193,15 @@ def _filled(rows: Rows, steps: Iterable[Any], label: Callable[[Any], str]) -> li
     rows.
     """
     found = {row["step"]: row for row in rows}
-    empty = {"visitors": 0, "visits": 0, "pageviews": 0}
-    return [
-        {"time": label(step), **{name: found.get(step, empty)[name] for name in empty}}
-        for step in sorted({*steps, *found})
-    ]
+    return [{"time": label(step), **_point(found.get(step, _NOTHING))} for step in sorted({*steps, *found})]
+
+
+def _point(row: dict[str, Any]) -> Answer:
+    """The measures of one step, rates among them; null without visits."""
+    point: Answer = {name: row[name] for name in ("visitors", "visits", "pageviews")}
+    point["bounce_rate"] = _bounce_rate(row["bounces"], row["visits"])
+    point["visit_duration"] = _ratio(row["duration_s"], row["visits"])
+    return point
 
 
 def _total(reader: Reader, statement: Statement) -> int:

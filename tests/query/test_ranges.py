@@ -144,7 +144,7 @@ def test_the_hours_of_a_day_are_all_that_ingest_gives_events_of_that_day(zone, d
     """Whatever instant is taken: its hour is in the day's list if and only if its day is that day."""
     found = Days(day, day, ZoneInfo(zone))
     ts = int(midnight(day, found.zone).timestamp()) + seconds
-    local_day, hour = LocalTime(zone).at(ts)
+    local_day, hour, _ = LocalTime(zone).at(ts)
     hours = [int(moment.timestamp()) for moment in found.each_hour()]
     assert (hour in hours) == (date(1970, 1, 1) + timedelta(days=local_day) == day)
     assert hours == sorted(set(hours))

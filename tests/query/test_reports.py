@@ -48,7 +48,7 @@ class Browser:
     def view(self, at, visitor, path, name="pageview", **changed):
         """A page view (or engagement) of `visitor` at `at` (ISO); each visitor makes one visit."""
         ts = int(datetime.fromisoformat(at).timestamp())
-        day, hour = self.times.at(ts)
+        day, hour, _ = self.times.at(ts)
         visit = self.visits.setdefault(visitor, SimpleNamespace(ts=ts, views=0, path=""))
         is_view, is_first = name == "pageview", visit.views == 0
         row = self.make_row(
@@ -103,28 +103,36 @@ def test_an_empty_range_has_zeros_and_no_rates(shop):
     }  # fmt: skip
 
 
+def point(time, visitors, visits, pageviews, bounce_rate, visit_duration):
+    """One point of a trend."""
+    return {
+        "time": time, "visitors": visitors, "visits": visits, "pageviews": pageviews,
+        "bounce_rate": bounce_rate, "visit_duration": visit_duration,
+    }  # fmt: skip
+
+
 def test_a_trend_of_days_has_a_point_for_every_day(shop):
     answer = trend(shop, asked(), Interval.DAY)
     assert answer["interval"] == "day"
     assert answer["points"] == [
-        *({"time": f"2026-10-{day}", "visitors": 0, "visits": 0, "pageviews": 0} for day in range(25, 31)),
-        {"time": "2026-10-31", "visitors": 2, "visits": 2, "pageviews": 3},
-        {"time": "2026-11-01", "visitors": 1, "visits": 2, "pageviews": 2},
+        *(point(f"2026-10-{day}", 0, 0, 0, None, None) for day in range(25, 31)),
+        point("2026-10-31", 2, 2, 3, 50.0, 45.0),
+        point("2026-11-01", 1, 2, 2, 100.0, 0.0),
     ]
 
 
 def test_a_trend_of_months_is_labelled_by_their_first_days(shop):
     assert trend(shop, asked(), Interval.MONTH)["points"] == [
-        {"time": "2026-10-01", "visitors": 2, "visits": 2, "pageviews": 3},
-        {"time": "2026-11-01", "visitors": 1, "visits": 2, "pageviews": 2},
+        point("2026-10-01", 2, 2, 3, 50.0, 45.0),
+        point("2026-11-01", 1, 2, 2, 100.0, 0.0),
     ]
 
 
 def test_a_trend_of_hours_is_local_with_its_offset(shop):
     points = trend(shop, asked("2026-10-31", "2026-10-31"), Interval.HOUR)["points"]
     assert len(points) == 24
-    assert points[10] == {"time": "2026-10-31T10:00:00+01:00", "visitors": 1, "visits": 1, "pageviews": 2}
-    assert points[23] == {"time": "2026-10-31T23:00:00+01:00", "visitors": 1, "visits": 1, "pageviews": 1}
+    assert points[10] == point("2026-10-31T10:00:00+01:00", 1, 1, 2, 0.0, 90.0)
+    assert points[23] == point("2026-10-31T23:00:00+01:00", 1, 1, 1, 100.0, 0.0)
     assert sum(point["pageviews"] for point in points) == 3
 
 
@@ -146,12 +154,7 @@ def test_hours_of_a_half_hour_zone_begin_at_its_full_hours(engine):
     browser = Browser(engine.row, "Asia/Kolkata")
     engine.insert(browser.view("2026-10-25T09:15:00+05:30", ALICE, "/"))
     answer = trend(engine.connect("reader"), asked("2026-10-25", "2026-10-25", "Asia/Kolkata"), Interval.HOUR)
-    assert answer["points"][9] == {
-        "time": "2026-10-25T09:00:00+05:30",
-        "visitors": 1,
-        "visits": 1,
-        "pageviews": 1,
-    }
+    assert answer["points"][9] == point("2026-10-25T09:00:00+05:30", 1, 1, 1, 100.0, 0.0)
     assert len(answer["points"]) == 24
 
 
