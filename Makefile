@@ -23,7 +23,7 @@ $(VENV)/bin/python:
 
 $(PYTHON_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . 2>/dev/null || $(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(DEV_STAMP): requirements-dev.lock $(PYTHON_STAMP)
@@ -32,7 +32,7 @@ $(DEV_STAMP): requirements-dev.lock $(PYTHON_STAMP)
 
 .PHONY: node_tools
 node_tools:
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "Node 20 or newer is needed"; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "Node 20 or newer is needed"; exit 1; }
 
 dashboard/node_modules/.package-lock.json: dashboard/package-lock.json | node_tools
 	npm --prefix dashboard ci --no-audit --no-fund --loglevel=error
