@@ -11,8 +11,9 @@ LISTEN ?= 127.0.0.1:8080
 PYTHON_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 DASHBOARD := dashboard/dist/index.html
+GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian
+.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz vitals
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,10 +42,21 @@ $(DASHBOARD): dashboard/node_modules/.package-lock.json $(shell find dashboard/s
 	npm --prefix dashboard run build --silent
 	@touch $@
 
-run: $(PYTHON_STAMP) $(DASHBOARD) ## Set everything up and start the server on the embedded engine
+geo/node_modules/.package-lock.json: geo/package-lock.json | node_tools
+	npm --prefix geo ci --no-audit --no-fund --loglevel=error
+
+$(GEO): geo/node_modules/.package-lock.json tools/build_geo.py tools/build_carriers.py tools/mmdb.py tools/carriers.txt | $(PYTHON_STAMP)
+	$(BIN)/python -m tools.build_geo
+
+geo: $(GEO) ## Fetch the address data that statnive brings along (countries, mobile carriers)
+
+geo-or-without: # a server runs without it too, and says so
+	@$(MAKE) --no-print-directory geo || echo "The address data could not be made (why is above): this server will not know countries and mobile carriers. \`make geo\` tries again." >&2
+
+run: $(PYTHON_STAMP) $(DASHBOARD) geo-or-without ## Set everything up and start the server on the embedded engine
 	$(BIN)/statnive serve --data-dir $(DATA_DIR) --listen $(LISTEN)
 
-build: $(DEV_STAMP) $(DASHBOARD) ## Build the wheel, with the tracker and the dashboard inside
+build: $(DEV_STAMP) $(DASHBOARD) $(GEO) ## Build the wheel, with the tracker, the dashboard and the address data inside
 	$(BIN)/python -m build --outdir dist .
 
 lint: $(DEV_STAMP) ## ruff and mypy --strict
@@ -69,7 +81,7 @@ dashboard-test: $(DASHBOARD)
 	npm --prefix dashboard test --silent
 	npm --prefix dashboard run gate --silent
 
-unit: $(DEV_STAMP) $(DASHBOARD) tracker/node_modules/.package-lock.json debian
+unit: $(DEV_STAMP) $(DASHBOARD) $(GEO) tracker/node_modules/.package-lock.json debian
 	$(BIN)/python -m pytest
 
 test: lint tracker-test dashboard-test unit ## Everything that CI checks
@@ -77,9 +89,18 @@ test: lint tracker-test dashboard-test unit ## Everything that CI checks
 bench: $(DEV_STAMP) ## Measure the ingest path (about 25 minutes) and write docs/receipts/ingest.md
 	$(BIN)/python -m chaos.bench.ingest
 
+gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, channels and agents
+	$(BIN)/python -m tests.attribution.gates
+
+fuzz: $(DEV_STAMP) ## Ten minutes of bad input through parser, pipeline and head reader
+	$(BIN)/python -m chaos.fuzz --seconds 600
+
+vitals: $(DEV_STAMP) debian ## What the tracker costs a page (about 15 minutes), into docs/receipts/vitals.md
+	$(BIN)/python -m chaos.bench.vitals
+
 lock: $(DEV_STAMP) ## Pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove what was built (not the data)
-	rm -rf $(VENV) dist dashboard/dist dashboard/node_modules tracker/node_modules
+	rm -rf $(VENV) dist dashboard/dist dashboard/node_modules tracker/node_modules geo/dist geo/node_modules

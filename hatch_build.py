@@ -8,7 +8,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ASSETS = {"sql": "sql", "tracker": "tracker/dist", "dashboard": "dashboard/dist"}
+ASSETS = {"sql": "sql", "tracker": "tracker/dist", "dashboard": "dashboard/dist", "geo": "geo/dist"}
 
 
 class AssetsHook(BuildHookInterface):  # type: ignore[type-arg]

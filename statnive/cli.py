@@ -118,7 +118,8 @@ def cli() -> None:
 @click.option("--listen", help="host:port of the one port. [127.0.0.1:8080]")
 @click.option("--clickhouse", help='"embedded", or http(s)://user:password@host:port. [embedded]')
 def serve(data_dir: Path | None, file: Path | None, listen: str | None, clickhouse: str | None) -> None:
-    """Take events, write them to ClickHouse, serve the dashboard. Stops on SIGTERM or Ctrl-C after a full drain.
+    """Take events, write them to ClickHouse, serve the dashboard. Stops on SIGTERM or Ctrl-C after a full drain;
+    SIGHUP reads the address databases again.
 
     \b
     Examples:
@@ -157,18 +158,25 @@ def _raise_file_limit() -> None:
 
 async def _serve(node: Any) -> None:
     async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             await nursery.start(node.run)
             address = node.acceptor.address
             click.echo(f"statnive is ready on http://{address} (data in {node.config.data_dir})")
-            nursery.start_soon(_stop_on_signal, signals, node, nursery.cancel_scope)
+            nursery.start_soon(_obey_signals, signals, node, nursery.cancel_scope)
             await node.stopped.wait()
             nursery.cancel_scope.cancel()
 
 
-async def _stop_on_signal(signals: Any, node: Any, scope: trio.CancelScope) -> None:
-    """The first signal drains, the second one ends at once: what is in the log is replayed at the next start."""
+async def _obey_signals(signals: Any, node: Any, scope: trio.CancelScope) -> None:
+    """SIGHUP reads the address databases again. Of the others the first drains, the second ends at once: what is in
+    the log is replayed at the next start.
+    """
+    on_terminal = os.isatty(0)
     async for number in signals:
+        # A terminal that was closed sends SIGHUP too, and is none from then on: that stays a reason to stop.
+        if number == signal.SIGHUP and (not on_terminal or os.isatty(0)):
+            node.reload_files()
+            continue
         if node.stop_requested.is_set():
             click.echo("stopping at once", err=True)
             scope.cancel()
@@ -222,6 +230,57 @@ def site_list(data_dir: Path | None, file: Path | None) -> None:
             click.echo("no sites yet; add one with: statnive site add example.com", err=True)
 
     _control(_load(data_dir, file), show)
+
+
+@cli.command()
+@_settings
+@click.option("--repair", is_flag=True, help="Put right what is wrong.")
+def verify(data_dir: Path | None, file: Path | None, repair: bool) -> None:
+    """Count every row: is each there once, and do the rollups hold what the raw rows hold? Exit code 1 if not.
+
+    With --repair, surplus rows are taken out and the rollups that disagree are built anew from the raw rows. A
+    running node goes on taking events meanwhile, and inserts them after it.
+
+    \b
+    Examples:
+      statnive verify
+      statnive verify --repair
+    """
+    found: dict[str, Any] = {}
+
+    async def check(client: ControlClient) -> None:
+        found.update(await client.post_json("/control/verify", {"repair": repair}))
+
+    _control(_load(data_dir, file), check)
+    for line in _verified(found):
+        click.echo(line)
+    if not found["is_right"]:
+        raise click.exceptions.Exit(1)
+
+
+def _verified(found: dict[str, Any]) -> list[str]:
+    """What a check found, a line each."""
+    lines = [f"repaired: {text}" for text in found["repaired"]]
+    lines += [f"left alone: {text}" for text in found["unrepaired"]]
+    for doubled in found["doubled"]:
+        lines.append(f"events_raw {doubled['partition']}: {doubled['rows']:,} rows too many, there twice")
+    for drift in found["drift"]:
+        lines.append(
+            f"{drift['rollup']} {drift['partition']}: {drift['rollup_events']:,} events, "
+            f"events_raw has {drift['raw_rows']:,}"
+        )
+    if found["gaps"]:
+        lines.append(
+            f"{found['gaps']:,} numbers between the first row and the last have no row: set aside "
+            f"({found['set_aside']:,} in the quarantine), erased, or lost"
+        )
+    verdict = (
+        "everything fits" if found["is_right"] else "WRONG; statnive verify --repair puts right what can be"
+    )
+    lines.append(
+        f"{found['rows']:,} rows, {len(found['rollups'])} rollups ({', '.join(found['rollups'])}): {verdict}"
+    )
+    return lines
 
 
 @cli.group("import")

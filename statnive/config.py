@@ -69,6 +69,7 @@ class ServerConfig:
     event_paths: tuple[str, ...] = attrs.field(default=("/api/event",), validator=_path_segment)
     tracker_paths: tuple[str, ...] = attrs.field(default=("/tracker.js",), validator=_path_segment)
     connections_max: int = _number(20_000)
+    slow_connections_max: int = _number(1_000)
     header_bytes_max: int = _number(16_384)
     request_deadline_s: float = _number(10.0)
     idle_deadline_s: float = _number(75.0)

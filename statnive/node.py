@@ -1,7 +1,8 @@
 """The composition root: builds every part, nests the nurseries, owns the shutdown order.
 
-Outer nursery: auditor, committer, writer, salts. Inner nursery: acceptor, limiter, control socket. A stop ends the
-inner one first (every request in flight gets its answer), then the committer drains, then the writer, then the rest.
+Outer nursery: auditor, committer, writer, salts. Inner nursery: acceptor, limiter, geo watch, control socket. A stop
+ends the inner one first (every request in flight gets its answer), then the committer drains, then the writer, then
+the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import attrs
 import trio
 
 from statnive import resources
-from statnive.actors import acceptor, auditor, committer, limiter, salts, writer
+from statnive.actors import acceptor, auditor, committer, geo_watch, limiter, salts, writer
 from statnive.actors.slow_lane import SlowLane
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder
@@ -28,6 +29,7 @@ from statnive.config import Config
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.errors import BrokenInput, Busy
+from statnive.geo_files import carrier_file, country_file
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
 from statnive.ingest.geo import Geo
@@ -156,12 +158,12 @@ class Node:
     def _tools(self) -> Tools:
         config = self.config
         self.agents = AgentParser(config.ingest.cache_entries)
-        self.sources = SourceClassifier(cache_entries=config.ingest.cache_entries)
-        self.geo = Geo(
-            _optional_path(config.geo.city_database),
-            _optional_path(config.geo.asn_database),
-            config.ingest.cache_entries,
+        self.sources = SourceClassifier(
+            _optional_path(config.ingest.source_table), config.ingest.cache_entries
         )
+        self.geo_files = country, carriers = country_file(config.geo), carrier_file(config.geo)
+        self.geo = Geo(country.path, carriers.path, config.ingest.cache_entries)
+        self.geo_watch = geo_watch.GeoWatchHandle(self.geo, self.auditor.report)
         self.visits = VisitTable(config.ingest.visit_inactivity_s, config.ingest.visits_max)
         return Tools(
             clock=self.clocks.wall,
@@ -180,10 +182,13 @@ class Node:
     async def run(self, *, task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop()`, then drain. Raises Fatal when an invariant broke; cancelling ends without a drain."""
         self.auditor.report("start", f"statnive starts on {self.config.data_dir}")
+        for file in self.geo_files if self.listen else ():
+            self.auditor.report("geo_missing" if file.missing else "geo", file.said)
         async with trio.open_nursery() as outer:
             auditor_done = trio.Event()
+            audit = partial(auditor.run, check_at_once=self.unclean_stop)
             await outer.start(
-                partial(_run_then_set, auditor.run, auditor_done), self.auditor, self.engine.drift_rows
+                partial(_run_then_set, audit, auditor_done), self.auditor, self.engine.drift_rows
             )
             committer_done = trio.Event()
             await outer.start(partial(_run_then_set, committer.run, committer_done), self.committer)
@@ -194,6 +199,7 @@ class Node:
             self.writer.notify(self.log.durable_lsn)
             async with trio.open_nursery() as inner:
                 await inner.start(limiter.run, self.limiter)
+                await inner.start(geo_watch.run, self.geo_watch)
                 control = SlowLane(self.control_app, self.config.server, self.auditor.report)
                 if self.acceptor is not None:
                     await inner.start(acceptor.run, self.acceptor)
@@ -232,6 +238,10 @@ class Node:
         """Begin the drain. Safe to call twice."""
         self.stop_requested.set()
 
+    def reload_files(self) -> None:
+        """Read the address databases again; a broken one is reported and the old one kept."""
+        self.geo_watch.request()
+
     def reload_sites(self) -> None:
         """Swap in the sites as the control store has them now."""
         self.sites.current = self.store.snapshot()
@@ -252,7 +262,16 @@ class Node:
     def stats(self) -> dict[str, float]:
         """Every figure of every part, by metric name."""
         stats: dict[str, float] = {"uptime_seconds": round(self.clocks.wall() - self.started_at, 1)}
-        for part in (self.acceptor, self.limiter, self.committer, self.writer, self.salts, self.auditor):
+        parts = (
+            self.acceptor,
+            self.limiter,
+            self.committer,
+            self.writer,
+            self.salts,
+            self.geo_watch,
+            self.auditor,
+        )
+        for part in parts:
             if part is not None:
                 stats.update(part.stats())
         stats["slow_events_total"] = self.ingest_app.events_requests

@@ -12,7 +12,8 @@ KNOWS_TRIO = {"actors", "web", "node", "client", "cli"}
 MAY_IMPORT = {
     "event": set(),
     "errors": set(),
-    "config": {"errors"},
+    "carriers": set(),
+    "config": {"errors", "carriers"},
     "resources": {"errors"},
     "ingest": {"event", "errors", "config", "control"},
     "wal": {"event", "errors", "config"},

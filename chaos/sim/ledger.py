@@ -66,6 +66,10 @@ class Ledger:
     def acknowledged(self) -> list[Event]:
         return [event for request in self.requests if request.fate == "acknowledged" for event in request.events]
 
+    @property
+    def rows_set_aside(self) -> int:
+        return len(self._set_aside(self._disk.names))
+
     # --- while it runs --------------------------------------------------------------------------------------
 
     def acknowledge(self, request: Request) -> None:

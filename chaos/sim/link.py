@@ -22,6 +22,7 @@ from chaos.sim.engine import Engine, Step, failure
 from chaos.sim.filesystem import Crash
 from chaos.sim.plan import EngineFaults
 from chaos.sim.process import Process
+from statnive.errors import Fatal
 
 T = TypeVar("T")
 Statement = Callable[[Step], T]
@@ -36,7 +37,7 @@ class Embedded:
     running = 0  # statements that go on although nobody waits for them
 
     def __init__(self, engine: Engine, process: Process, faults: EngineFaults) -> None:
-        self._engine, self._process = engine, process
+        self._engine, self._process, self._faults = engine, process, faults
         outage_at = process.rng.random() * 0.5
         self._outage = (outage_at, outage_at + faults.outage_s) if faults.outage_s else (0.0, 0.0)
         self._started = trio.current_time()
@@ -55,6 +56,8 @@ class Embedded:
     def flush(self) -> None:
         """syncfs of the data directory."""
         self._step("syncfs")
+        if self._faults.flush_errors and self._process.rng.random() < self._faults.flush_errors:
+            raise Fatal("simulated: syncfs: input/output error")
         self._engine.sync()
 
     def repair_tokens(self) -> int:
@@ -111,7 +114,7 @@ class Server:
             raise OperationalError("simulated: the request got lost")
         if self._happens("late"):
             self._give_up(lambda: statement(self._step), has_begun=True)
-        if what.startswith("INSERT events_raw") and self._happens("in_transit"):
+        if self._happens("in_transit"):
             self._give_up(lambda: statement(self._step), has_begun=False)
         self._carry_out(lambda: self._engine.background(self._step))
         answer = self._carry_out(lambda: statement(self._step))

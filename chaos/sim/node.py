@@ -29,7 +29,7 @@ from statnive.actors.writer import WriterHandle
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder
 from statnive.config import ClickHouseConfig
-from statnive.errors import Fatal, Overloaded
+from statnive.errors import Fatal, Overloaded, Retryable
 from statnive.event import Row
 from statnive.wal.log import Log
 from statnive.wal.state import StateFile
@@ -64,10 +64,6 @@ async def run(parts: Parts) -> None:
     await _Node(parts).run()
 
 
-def wall_clock() -> float:
-    return WALL_CLOCK_START + trio.current_time()
-
-
 class _Node:
     def __init__(self, parts: Parts) -> None:
         """Open everything, as statnive.node.Node does."""
@@ -100,11 +96,14 @@ class _Node:
             plan.writer,
             parts.directory.parent,
             keep_s=plan.wal.keep_s,
-            clock=wall_clock,
+            clock=self._clock,
             report=self._report,
         )
         acks_send, self._acks = trio.open_memory_channel[list[Any]](float("inf"))
-        self._committer = CommitterHandle(self._log, plan.wal, wall_clock, acks_send, self._writer.notify)
+        self._committer = CommitterHandle(self._log, plan.wal, self._clock, acks_send, self._writer.notify)
+
+    def _clock(self) -> float:
+        return WALL_CLOCK_START + self._parts.life.clock_s + trio.current_time()
 
     def _report(self, kind: str, text: str) -> None:
         self._process.trace("report", kind, text)
@@ -119,6 +118,7 @@ class _Node:
             self._writer.notify(self._log.durable_lsn)
             outer.start_soon(self._die_in_time)
             outer.start_soon(self._deliver_acks)
+            outer.start_soon(self._check)
             async with trio.open_nursery() as inner:
                 for number in range(self._parts.life.clients):
                     inner.start_soon(self._send_requests, number)
@@ -136,8 +136,32 @@ class _Node:
 
     async def _die_in_time(self) -> None:
         await trio.sleep(self._process.fate.after_s)
-        if self._process.fate.death is not None:
+        if self._process.fate.death == "cancel":
+            self._process.trace("cancelled")
+            self._process.scope.cancel()
+        elif self._process.fate.death is not None:
             self._process.die("in time")
+
+    async def _check(self) -> None:
+        """What the auditor does once a day, and an operator when in doubt."""
+        limiter, rng = trio.CapacityLimiter(1), self._process.rng
+        for _ in range(self._parts.life.checks):
+            await trio.sleep(rng.random() * 3 * THINK_S_MAX)
+            try:
+                drift_rows = await trio.to_thread.run_sync(self._engine.drift_rows, limiter=limiter)
+                check = partial(
+                    self._engine.check_all,
+                    repairing=True,
+                    rows_set_aside=self._parts.ledger.rows_set_aside,
+                    patience_s=0.02,
+                )
+                found = await trio.to_thread.run_sync(check, limiter=limiter)
+            except Retryable as error:
+                self._process.trace("unchecked", error)
+                continue
+            self._process.trace("checked", found.rows, found.repaired)
+            if drift_rows or found.repaired or found.unrepaired or not found.is_right:
+                raise self._parts.ledger.broken(f"no block is in doubt, and yet: drift {drift_rows}, {found}")
 
     # --- clients --------------------------------------------------------------------------------------------
 

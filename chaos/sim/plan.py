@@ -30,6 +30,7 @@ class EngineFaults:
     crash_share: float = 0.0  # of a server's steps
     power_share: float = 0.0  # of a server's crashes
     outage_s: float = 0.0  # one, at a moment of its own
+    flush_errors: float = 0.0  # of an embedded engine's syncfs
 
 
 @attrs.frozen
@@ -41,6 +42,8 @@ class LifePlan:
     requests: int  # of each client
     disk: DiskFaults
     engine: EngineFaults
+    checks: int = 0  # full checks with repairs, as by `statnive verify --repair`
+    clock_s: float = 0.0  # how far the wall clock is off
     drain_s: float = 1.0
     cut_after: bool = False  # the power fails once the process is gone, whatever ended it
 
@@ -82,7 +85,8 @@ def draw(rng: random.Random) -> Plan:
     return Plan(
         kind=kind,
         log_first=rng.random() < 0.5,
-        window=rng.choice((12, 10_000, 10_000, 10_000)),
+        # Too small for what a server may be sent late: that is what the product sets 10,000 for.
+        window=12 if kind == "embedded" and rng.random() < 0.25 else 10_000,
         wal=wal,
         writer=writer,
         row_bytes_max=rng.choice((40, 400, 1_900)),
@@ -94,13 +98,13 @@ def draw(rng: random.Random) -> Plan:
 
 
 def _life(rng: random.Random, kind: Kind) -> LifePlan:
-    death: Death | None = rng.choice((None, "kill", "kill", "power", "power"))
+    death: Death | None = rng.choice((None, "kill", "kill", "power", "power", "cancel"))
     at_step = int(2 ** rng.uniform(2, 10))  # as often among the first ten steps as among the last five hundred
     by_step = rng.random() < 0.75
     fate = Fate(
         death=death,
-        at_step=at_step if death and by_step else None,
-        after_s=rng.uniform(0.01, 0.4) if death and not by_step else 60.0,
+        at_step=at_step if death and by_step and death != "cancel" else None,
+        after_s=rng.uniform(0.01, 0.4) if death and (not by_step or death == "cancel") else 60.0,
         preempt_share=rng.choice((0.0, 0.0, 0.03, 0.2)),
         latency_s_max=rng.choice((0.001, 0.01, 0.05)),
     )
@@ -110,6 +114,8 @@ def _life(rng: random.Random, kind: Kind) -> LifePlan:
         requests=rng.randint(1, 6),
         disk=_disk_faults(rng),
         engine=_engine_faults(rng, kind),
+        checks=rng.choice((0, 0, 0, 1, 3)),
+        clock_s=rng.choice((0.0, 0.0, 120.0, -120.0, 2 * 86_400.0)),
         cut_after=rng.random() < 0.25,
     )
 
@@ -128,7 +134,10 @@ def _engine_faults(rng: random.Random, kind: Kind) -> EngineFaults:
         return share if rng.random() < 0.3 else 0.0
 
     faults = EngineFaults(
-        rename_errors=at_times(0.1), view_errors=at_times(0.1), outage_s=at_times(rng.uniform(0.05, 0.8))
+        rename_errors=at_times(0.1),
+        view_errors=at_times(0.1),
+        outage_s=at_times(rng.uniform(0.05, 0.8)),
+        flush_errors=0.05 if kind == "embedded" and rng.random() < 0.1 else 0.0,
     )
     if kind == "embedded":
         return faults

@@ -29,8 +29,8 @@ from statnive.clickhouse import engine as clickhouse_engine
 from statnive.wal import log as wal_log
 
 T = TypeVar("T")
-Death = Literal["kill", "power"]
-LOCK_POLL_S = 0.0005
+Death = Literal["kill", "power", "cancel"]  # cancel: it is told twice to stop, and ends without a drain
+LOCK_POLL_S = 0.003
 
 
 @attrs.frozen

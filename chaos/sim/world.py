@@ -47,7 +47,7 @@ class Result:
     entries: list[Entry] = attrs.field(repr=False)
     violation: str | None
     acknowledged: int
-    repairs: int
+    repairs: int  # that the product had to make
 
     @property
     def trace(self) -> list[str]:
@@ -73,7 +73,7 @@ def simulate(seed: int, mutants: Sequence[Mutant] = ()) -> Result:
         entries=world.entries,
         violation=world.violation,
         acknowledged=len(world.ledger.acknowledged),
-        repairs=world.repairs,
+        repairs=sum(kind == "report" and details[0] == "repaired" for _, kind, details in world.entries),
     )
 
 
@@ -86,7 +86,6 @@ class World:
         self.plan = draw(random.Random(f"plan {seed}"))
         self.entries: list[Entry] = []
         self.violation: str | None = None
-        self.repairs = 0
         self.disk = SimFileSystem()
         self.events = Events()
         self.engine = Engine(
@@ -164,7 +163,8 @@ class World:
                 raise leaf
             if process.dead and isinstance(leaf, (Crash, trio.Cancelled)):
                 continue
-            if isinstance(leaf, Fatal) and plan.disk != attrs.evolve(plan.disk, error_at=None, full_from=None):
+            disk_fails = plan.disk.error_at is not None or plan.disk.full_from is not None
+            if isinstance(leaf, Fatal) and (disk_fails or plan.engine.flush_errors):
                 self.trace("fatal", leaf)
                 continue
             raise Violation(f"the process ended by {type(leaf).__name__}: {leaf}") from error

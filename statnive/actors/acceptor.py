@@ -73,6 +73,10 @@ class AcceptorHandle:
 
     def _hand_over(self, sock: socket.socket, already_read: bytes) -> None:
         assert self._nursery is not None, "a connection was handed over before the acceptor ran"
+        if self.slow.connections >= self.parts.config.slow_connections_max:
+            self.fast.refused_connections += 1
+            self.fast.turn_away(sock)
+            return
         self.slow.hand_over(self._nursery, sock, already_read)
 
     def begin_drain(self) -> None:

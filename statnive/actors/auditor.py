@@ -24,6 +24,8 @@ from statnive.config import AuditConfig
 from statnive.errors import StatniveError
 
 QUEUE_MAX = 1_000
+# A check that could not be made (ClickHouse is down, a block is in doubt) is tried again this soon.
+UNCHECKED_AGAIN_S = 30.0
 LOG = logging.getLogger("statnive")
 
 # What an operator has to act on is an ERROR, what was unexpected but lost nothing a WARNING.
@@ -36,7 +38,9 @@ _LEVELS = {
     "insert_failed": logging.WARNING,
     "torn_write": logging.WARNING,
     "drift_unchecked": logging.WARNING,
+    "repaired": logging.WARNING,
     "geo_kept": logging.WARNING,
+    "geo_missing": logging.WARNING,
 }
 
 
@@ -82,12 +86,15 @@ async def run(
     handle: AuditorHandle,
     measure_drift: Callable[[], int],
     *,
+    check_at_once: bool = False,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Write reports until the handle is closed; check the rollups against the raw rows once an interval."""
+    """Write reports until the handle is closed; check the rollups against the raw rows once an interval, and
+    `check_at_once` for the first time at the start, which is due after an unclean stop.
+    """
     limiter = trio.CapacityLimiter(1)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_check_drift, handle, measure_drift)
+        nursery.start_soon(_check_drift, handle, measure_drift, check_at_once)
         task_status.started()
         with handle.receive:
             async for line in handle.receive:
@@ -106,19 +113,30 @@ async def run(
         nursery.cancel_scope.cancel()
 
 
-async def _check_drift(handle: AuditorHandle, measure_drift: Callable[[], int]) -> None:
+async def _check_drift(handle: AuditorHandle, measure_drift: Callable[[], int], check_at_once: bool) -> None:
     limiter = trio.CapacityLimiter(1)
+    interval_s = handle.config.drift_check_interval_s
+    wait_s = 0.0 if check_at_once else interval_s
+    why_not = ""
     while True:
-        await trio.sleep(handle.config.drift_check_interval_s)
+        await trio.sleep(wait_s)
         try:
             rows = await trio.to_thread.run_sync(measure_drift, limiter=limiter)
         except StatniveError as error:
-            handle.report("drift_unchecked", f"the rollups could not be checked: {error}")
+            if why_not != str(error):
+                why_not = str(error)
+                handle.report("drift_unchecked", f"the rollups could not be checked: {error}")
+            wait_s = min(UNCHECKED_AGAIN_S, interval_s)
             continue
+        wait_s, why_not = interval_s, ""
         handle.drift_rows = rows
         handle.drift_checked_at = handle.clock()
         if rows:
-            handle.report("drift", f"rollups and raw rows differ by {rows} rows", rows=rows)
+            handle.report(
+                "drift",
+                f"rollups and raw rows differ by {rows} rows; statnive verify tells more",
+                rows=rows,
+            )
 
 
 def _append(file: Path, lines: list[str]) -> None:

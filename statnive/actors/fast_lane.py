@@ -63,6 +63,7 @@ class Routes(Protocol):
     def is_fast(self, path: bytes) -> bool: ...
     def event(self, head: RequestHead, body: bytes) -> Answer | Taken: ...
     def too_large(self) -> Answer: ...
+    def overloaded(self, overload: Overloaded, events: int) -> Answer: ...
 
 
 class FastLane:
@@ -196,7 +197,7 @@ class FastLane:
                 continue  # the peer gave up between the handshake and here
             if len(self._connections) >= self._config.connections_max:
                 self.refused_connections += 1
-                self._turn_away(sock)
+                self.turn_away(sock)
                 continue
             sock.setblocking(False)
             peer = address[0].removeprefix("::ffff:") if isinstance(address, tuple) else ""
@@ -207,7 +208,7 @@ class FastLane:
             self._epoll.register(connection.fd, select.EPOLLIN)
 
     @staticmethod
-    def _turn_away(sock: socket.socket) -> None:
+    def turn_away(sock: socket.socket) -> None:
         """No room for a connection: a word about it, without waiting for the request."""
         sock.setblocking(False)
         with contextlib.suppress(OSError):
@@ -414,7 +415,7 @@ class FastLane:
         try:
             self._append(result.rows, connection)
         except Overloaded as overload:
-            self._send(connection, answers.busy(503, overload.retry_after_s, str(overload)))
+            self._send(connection, self._routes.overloaded(overload, len(result.rows)))
             return
         connection.pending = result.answer
 

@@ -21,6 +21,8 @@ from hypercorn.typing import ConnectionState, LifespanState
 
 from statnive.config import ServerConfig
 
+CONNECTION_LIFE_S = 3_600.0
+
 
 class ReplayedStream(trio.abc.HalfCloseableStream):
     """A socket stream that first gives back what the fast lane had already read, and whose sends have a deadline."""
@@ -94,7 +96,9 @@ class SlowLane:
             stream = ReplayedStream(sock, already_read, self._config.answer_deadline_s)
             self._streams.add(stream)
             state = ConnectionState(LifespanState({}))
-            await TCPServer(self._app, self._hypercorn, self._context, state, stream)  # type: ignore[arg-type]
+            # A request that drips in byte by byte renews hypercorn's read timeout for ever; its connection does not.
+            with trio.move_on_after(CONNECTION_LIFE_S):
+                await TCPServer(self._app, self._hypercorn, self._context, state, stream)  # type: ignore[arg-type]
         except (Exception, BaseExceptionGroup) as error:
             # The bulkhead. A cancellation passes through, and so does what ends the process.
             _, fatal = error.split(Exception) if isinstance(error, BaseExceptionGroup) else (None, None)

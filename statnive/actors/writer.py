@@ -81,6 +81,7 @@ class WriterHandle:
         self.state_file = state_file
         self.config = config
         self.quarantine_dir = data_dir / QUARANTINE_DIR
+        self.quarantine_files = {path.name for path in self.quarantine_dir.glob("*.msgpack")}
         self.keep_s = keep_s
         self.clock = clock
         self.report = report  # (kind, text): something an operator must know
@@ -134,6 +135,7 @@ class WriterHandle:
             "writer_blocks_total": self.blocks,
             "writer_retries_total": self.retries,
             "writer_quarantined_rows_total": self.quarantined,
+            "writer_quarantine_rows": len(self.quarantine_files),
             "writer_blocks_settled_total": self.settled,
             "writer_repairs_total": self.repairs,
             "writer_insert_seconds_total": round(self.insert_s_sum, 6),
@@ -262,11 +264,12 @@ class _Writer:
             self._handle.report("repaired", note)
 
     def _sent_block(self, block: Block, frames: list[Frame]) -> SentBlock:
+        set_aside = frozenset(block.set_aside)
         rows = {
             lsn: row
             for frame in frames
             for lsn, row in enumerate(frame.rows(), frame.first_lsn)
-            if lsn not in block.set_aside
+            if lsn not in set_aside
         }
         return SentBlock(self._handle.log.log_id, block.first_lsn, block.last_lsn, block.sent_token, rows)
 
@@ -284,6 +287,7 @@ class _Writer:
         for lsn, why in sorted(refused.items()):
             path = await self._in_thread(partial(self._quarantine, lsn, rows[lsn]))
             handle.quarantined += 1
+            handle.quarantine_files.add(path.name)
             handle.report("quarantined", f"row {lsn} is set aside in {path}: {why}")
         block = attrs.evolve(block, set_aside=(*block.set_aside, *sorted(refused)))
         await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))

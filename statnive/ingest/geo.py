@@ -80,6 +80,10 @@ class Geo:
         """Whether a file differs from what was last read or tried: cheap enough for every few seconds."""
         return self._places.changed() or self._numbers.changed()
 
+    def stamps(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What tells one state of the files from another."""
+        return self._places.stamp(), self._numbers.stamp()
+
     def reload(self) -> None:
         """Read both files again. A broken one leaves its old database in use, and BrokenInput names it."""
         broken = []
@@ -170,7 +174,7 @@ class _File(Generic[T]):
     def load(self) -> None:
         if self._path is None:
             return
-        self._seen = self._stamp()
+        self._seen = self.stamp()
         reader = open_database(self._path)
         told = sum(self._read(record) != self._unknown for record in _sample(self._path, reader))
         if not told:
@@ -178,11 +182,13 @@ class _File(Generic[T]):
         self.answers = _Answers(reader, self._read, self._unknown, self._entries)
 
     def changed(self) -> bool:
-        return self._path is not None and self._stamp() != self._seen
+        return self.stamp() != self._seen
 
-    def _stamp(self) -> tuple[int, ...]:
+    def stamp(self) -> tuple[int, ...]:
+        if self._path is None:
+            return ()
         try:
-            status = os.stat(self._path or "")
+            status = os.stat(self._path)
         except OSError:
             return ()
         return status.st_mtime_ns, status.st_size, status.st_ino

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from statnive.config import IngestConfig
 from statnive.control.snapshot import Site, SnapshotHolder
-from statnive.errors import Rejected
+from statnive.errors import Overloaded, Rejected
 from statnive.event import ENGAGEMENT, PAGEVIEW, DropReason, Row
 from statnive.ingest import answers
 from statnive.ingest.answers import Answer
@@ -106,6 +106,11 @@ class Pipeline:
         """The answer to a body over the limit, whether announced or read."""
         self._tools.drops.count(DropReason.MALFORMED, f"body over {self._config.body_bytes_max} bytes")
         return self._too_large
+
+    def overloaded(self, overload: Overloaded, events: int) -> Answer:
+        """The answer when the log takes no more; nothing of the request was recorded."""
+        self._tools.drops.count(DropReason.OVERLOAD, str(overload), events)
+        return answers.busy(503, overload.retry_after_s, str(overload))
 
     def handle(self, head: RequestHead, body: bytes) -> Answer | Taken:
         """The whole way of one request; the body is complete and within the limit."""

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from statnive.clickhouse.full_check import FullCheck
 from statnive.control.snapshot import Site
 from statnive.errors import Rejected
 from statnive.web.imports import Entry
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BODY_BYTES_MAX = 4 * 1024 * 1024
+# How long a check waits for a block that nobody knows whether it is in.
+VERIFY_PATIENCE_S = 60.0
 
 
 class NewSite(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +36,12 @@ class NewImport(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST /control/imports."""
 
     site: str
+
+
+class Verify(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/verify."""
+
+    repair: bool = False
 
 
 def routes(parts: WebParts) -> list[BaseRoute]:
@@ -70,7 +79,26 @@ def routes(parts: WebParts) -> list[BaseRoute]:
     async def finish_import(request: Request) -> Response:
         return JSONResponse(await parts.imports.finish(int(request.path_params["id"])))
 
+    async def verify(request: Request) -> Response:
+        body = await _body(request, Verify)
+        set_aside = int(parts.figures()["writer_quarantine_rows"])
+
+        def check() -> FullCheck:
+            return parts.engine.check_all(
+                repairing=body.repair, rows_set_aside=set_aside, patience_s=VERIFY_PATIENCE_S
+            )
+
+        found = await trio.to_thread.run_sync(check)
+        for line in found.repaired:
+            parts.report("repaired", line)
+        if not found.is_right:
+            parts.report(
+                "drift", f"{found.drift_rows} rows of the rollups, {len(found.doubled)} stretches of rows"
+            )
+        return JSONResponse({**found.as_json(), "set_aside": set_aside})
+
     return [
+        Route("/control/verify", verify, methods=["POST"]),
         Route("/control/sites", list_sites, methods=["GET"]),
         Route("/control/sites", add_site, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),

@@ -80,6 +80,9 @@ class IngestRoutes:
     def too_large(self) -> Answer:
         return self._pipeline.too_large()
 
+    def overloaded(self, overload: Overloaded, events: int) -> Answer:
+        return self._pipeline.overloaded(overload, events)
+
     def static(
         self, method: bytes, path: bytes, if_none_match: bytes, accept_encoding: bytes
     ) -> Answer | None:
@@ -151,7 +154,7 @@ class IngestApp:
         try:
             batch = self._append(taken.rows, None)
         except Overloaded as overload:
-            return answers.busy(503, overload.retry_after_s, str(overload))
+            return self._routes.overloaded(overload, len(taken.rows))
         await batch.wait_durable()
         return taken.answer
 

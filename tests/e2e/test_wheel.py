@@ -32,9 +32,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_the_wheel_carries_sql_tracker_and_dashboard(unpacked: Path) -> None:
+def test_the_wheel_carries_sql_tracker_dashboard_and_address_data(unpacked: Path) -> None:
     assets = unpacked / "statnive" / "_assets"
-    for made, source in (("sql", "sql"), ("tracker", "tracker/dist"), ("dashboard", "dashboard/dist")):
+    carried = {"sql": "sql", "tracker": "tracker/dist", "dashboard": "dashboard/dist", "geo": "geo/dist"}
+    for made, source in carried.items():
         expected = {p.relative_to(ROOT / source) for p in (ROOT / source).rglob("*") if p.is_file()}
         assert expected
         assert {p.relative_to(assets / made) for p in (assets / made).rglob("*") if p.is_file()} == expected

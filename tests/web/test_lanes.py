@@ -378,6 +378,30 @@ async def test_connections_over_the_limit_are_closed_and_counted(tmp_path: Path)
         assert served.handle.fast.refused_connections == 1
 
 
+async def test_a_slow_lane_that_is_full_turns_away_and_the_fast_one_goes_on(tmp_path: Path) -> None:
+    server = ServerConfig(listen="127.0.0.1:0", slow_connections_max=1)
+    async with lane(tmp_path, slow_only=False, server=server) as served:
+        first = await trio.open_tcp_stream("127.0.0.1", served.port)
+        async with first:
+            await first.send_all(chunked(EVENT)[:-5])
+            while not served.handle.slow.connections:
+                await trio.sleep(0.001)
+            (refused,) = await ask(served.port, chunked(EVENT))
+            assert refused.status == 503
+            assert (await ask(served.port, post(EVENT)))[0].status == 202
+
+
+@pytest.mark.parametrize("slow_only", [False, True])
+async def test_at_the_logs_limit_events_get_503_and_are_counted(tmp_path: Path, slow_only: bool) -> None:
+    async with lane(tmp_path, slow_only=slow_only) as served:
+        served.log._bytes_used = served.log.bytes_limit
+        (reply,) = await ask(served.port, post(EVENT))
+        assert reply.status == 503
+        assert int(reply.headers[b"retry-after"]) >= 1
+        assert served.drops.by_reason == {"overload": 1}
+        assert served.rows() == 0
+
+
 async def test_a_bug_in_the_pipeline_costs_one_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

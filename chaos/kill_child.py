@@ -1,0 +1,210 @@
+"""The node's side of chaos/enumerate_kills.py, in processes of their own: make a data directory, do one small block
+under strace, judge what is left.
+
+    python -m chaos.kill_child prepare DIR STATE     a directory in STATE, ready for `run`
+    python -m chaos.kill_child run DIR               the whole node: replay, append, insert, drain, stop
+    python -m chaos.kill_child judge                 for each DIR of standard input: start, drain, stop, compare
+
+`run` says `acked` on standard output when its rows are durable, `finished` when all is done. Never fork these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from chaos.rollup_check import check_rollups
+from statnive.clickhouse.client import connect
+from statnive.clickhouse.rows import RowEncoder
+from statnive.config import ClickHouseConfig, Config, WalConfig, WriterConfig
+from statnive.event import SCROLL_UNTOLD, Row
+from statnive.node import Node
+from statnive.wal.fs import RealFileSystem
+from statnive.wal.state import RUNNING_NAME, Block, StateFile, WriterState
+
+BLOCK_ROWS: Final = 8
+FILLER_ROWS: Final = 40  # they nearly fill the first segment, so that the block's frame rotates the log
+FRAME_ROWS: Final = 20
+SEGMENT_BYTES: Final = 64 * 1024
+ROW_BYTES: Final = 1_400
+MONTHS: Final = (202610, 202611)
+DAYS: Final = (20_757, 20_758)  # 2026-10-31, 2026-11-01: each block is two parts in each table
+NOON: Final = 1_793_534_400
+TABLES: Final = ("events_raw", "hourly_visitors", "daily_pages", "daily_sources")
+
+
+def config(data_dir: Path) -> Config:
+    """Small segments, nothing kept, one block at once."""
+    return Config(
+        data_dir=data_dir,
+        clickhouse=ClickHouseConfig(memory_bytes_max=1024**3),
+        wal=WalConfig(segment_bytes=SEGMENT_BYTES, size_bytes_max=16 * SEGMENT_BYTES, keep_s=0),
+        writer=WriterConfig(block_interval_ms=1),
+    )
+
+
+def a_row(kind: str, number: int) -> bytes:
+    """A page view whose path tells it from all others."""
+    return RowEncoder().encode(
+        Row(
+            site_id=1, ts=NOON, visitor=f"{kind:>8}{number:08}".encode(), visit_id=number, day=DAYS[number % 2],
+            hour=NOON, name="pageview", is_bot=0, pageviews=1, visit_start=1, bounce_delta=1, duration_delta=0,
+            engaged_ms=0, scroll_depth=SCROLL_UNTOLD, hostname="kill.example", pathname=f"/{kind}/{number}",
+            previous_pathname="/" if number % 3 else "", referrer="", referrer_name="", channel="Direct",
+            utm_source="", utm_medium="", utm_campaign="", utm_content="", utm_term="", country="", region="",
+            city_id=0, city="", device="Desktop", browser="Firefox", browser_version="142", os="Linux",
+            os_version="", props={"padding": "x" * (ROW_BYTES - 300)}, goals=[], revenue=0, currency="",
+        )
+    )  # fmt: skip
+
+
+async def drained(data_dir: Path, rows: list[bytes], say: Callable[[str], None]) -> None:
+    """Start a node, append `rows` (acked once durable), wait until all is in, stop it cleanly."""
+    node = Node(config(data_dir), listen=False)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(node.run)
+            for at in range(0, len(rows), FRAME_ROWS):
+                await node.committer.append(rows[at : at + FRAME_ROWS], None).wait_durable()
+            if rows:
+                say("acked")
+            await node.writer.wait_inserted(node.log.durable_lsn)
+            node.stop()
+    finally:
+        node.close()
+
+
+def prepare(data_dir: Path, state: str) -> None:
+    """Make `data_dir`: rows of an earlier block, and for the states of CRASHED a block that a crash left half done."""
+    silent: Callable[[str], None] = lambda _: None  # noqa: E731
+    trio.run(drained, data_dir, [a_row("filler", number) for number in range(FILLER_ROWS)], silent)
+    if state == "fresh":
+        return
+    trio.run(drained, data_dir, [a_row("block", number) for number in range(BLOCK_ROWS)], silent)
+    file = StateFile(data_dir / "wal", RealFileSystem())
+    done = file.load()
+    assert done is not None
+    first, last = FILLER_ROWS + 1, FILLER_ROWS + BLOCK_ROWS
+    half = BLOCK_ROWS // 2
+    block = Block(first, last, BLOCK_ROWS, f"{done.log_id:016x}-{first}-{last}", dict.fromkeys(MONTHS, half))
+    file.save(WriterState(done.log_id, FILLER_ROWS, block))
+    CRASHED[state](data_dir)
+
+
+def _tokens_without_parts(data_dir: Path) -> None:
+    """What the engine of 26.9 leaves when it dies between its record and the part, of which its log was not cured."""
+    for table, month in (("events_raw", MONTHS[0]), ("daily_pages", MONTHS[1])):
+        shutil.rmtree(_newest_part(data_dir, table, month))
+
+
+def _parts_without_tokens(data_dir: Path) -> None:
+    """What an engine leaves that puts the part in place first: raw's last part is in, and unknown."""
+    for table in TABLES:
+        if table != "events_raw":
+            for month in MONTHS:
+                shutil.rmtree(_newest_part(data_dir, table, month))
+        (log,) = _table_dir(data_dir, table).glob("deduplication_logs/*.txt")
+        lines = log.read_bytes().splitlines(keepends=True)
+        log.write_bytes(b"".join(lines[: -1 if table == "events_raw" else -len(MONTHS)]))
+    (data_dir / "wal" / RUNNING_NAME).touch()
+
+
+def _no_tokens(data_dir: Path) -> None:
+    """The whole memory of tokens is gone, and a rollup's part: the retry doubles everything else."""
+    shutil.rmtree(_newest_part(data_dir, TABLES[-1], MONTHS[1]))
+    for log in data_dir.glob("clickhouse/store/*/*/deduplication_logs/*.txt"):
+        log.write_bytes(b"")
+    (data_dir / "wal" / RUNNING_NAME).touch()
+
+
+CRASHED: Final[dict[str, Callable[[Path], None]]] = {
+    "tokens without parts": _tokens_without_parts,
+    "parts without tokens": _parts_without_tokens,
+    "no tokens": _no_tokens,
+}
+STATES: Final = ("fresh", *CRASHED)
+
+
+def _table_dir(data_dir: Path, table: str) -> Path:
+    (sql,) = data_dir.glob(f"clickhouse/store/*/*/{table}.sql")
+    found = re.search(r"UUID '([0-9a-f-]+)'", sql.read_text())
+    assert found is not None
+    return data_dir / "clickhouse" / "store" / found[1][:3] / found[1]
+
+
+def _newest_part(data_dir: Path, table: str, month: int) -> Path:
+    return max(_table_dir(data_dir, table).glob(f"{month}_*"), key=lambda part: int(part.name.split("_")[2]))
+
+
+def run(data_dir: Path) -> None:
+    """What strace watches. The rows are the block's, or none when one is recorded already."""
+    state = StateFile(data_dir / "wal", RealFileSystem()).load()
+    assert state is not None
+    rows = [] if state.block else [a_row("block", number) for number in range(BLOCK_ROWS)]
+    trio.run(drained, data_dir, rows, _say, strict_exception_groups=True)
+    _say("finished")
+
+
+def judge(data_dir: Path) -> dict[str, Any]:
+    """Start the node once more, as an operator would, and count."""
+    trio.run(drained, data_dir, [], lambda _: None)
+    client = connect(config(data_dir).clickhouse, data_dir, purpose="admin")
+    try:
+        times = Counter[str]()
+        for row in client.operator_query("SELECT pathname, count() AS times FROM statnive.events_raw GROUP BY pathname"):
+            times[row["pathname"]] += row["times"]
+        report = check_rollups(client.operator_query, "statnive")
+        drifts = [f"{drift.table}.{drift.measure}: {drift.examples}" for drift in report.drifts]
+        left = client.operator_query(
+            "SELECT name FROM system.tables WHERE database = 'statnive' AND startsWith(name, 'repair_')"
+        )
+        return {
+            "block": [times[f"/block/{number}"] for number in range(BLOCK_ROWS)],
+            "filler": [times[f"/filler/{number}"] for number in range(FILLER_ROWS)],
+            "others": len(times.keys() - _known_paths()),
+            "drifts": drifts,
+            "left": [row["name"] for row in left],
+        }
+    finally:
+        client.close()
+
+
+def _known_paths() -> set[str]:
+    return {f"/block/{number}" for number in range(BLOCK_ROWS)} | {f"/filler/{n}" for n in range(FILLER_ROWS)}
+
+
+def _say(word: str) -> None:
+    os.write(1, f"{word}\n".encode())
+
+
+def _lines() -> Iterator[str]:
+    while line := sys.stdin.readline():
+        yield line.rstrip("\n")
+
+
+def main(role: str, *arguments: str) -> None:
+    if role == "prepare":
+        prepare(Path(arguments[0]), arguments[1])
+    elif role == "run":
+        run(Path(arguments[0]))
+    else:
+        for line in _lines():
+            try:
+                found = judge(Path(line))
+            except BaseException as error:  # also what a nursery wraps: the parent must hear of it
+                found = {"error": repr(error)}
+            _say(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,91 @@
+"""Disks to fill, to cut the power of, and to make fail: a small tmpfs, an ext4 image on a loop device."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from chaos.rig.home import mounts_below
+from chaos.rig.shell import run
+
+MIB: Final = 1024 * 1024
+BALLAST: Final = "ballast"
+
+
+class Disk:
+    """A file system of its own at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def fill(self, leave_bytes: int = 0) -> None:
+        """Take all of its room but `leave_bytes`."""
+        descriptor = os.open(self.path / BALLAST, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            had = os.fstat(descriptor).st_size
+            more = shutil.disk_usage(self.path).free - leave_bytes
+            if more > 0:
+                os.posix_fallocate(descriptor, had, more)
+        finally:
+            os.close(descriptor)
+
+    def free(self) -> None:
+        """Give the room back; also when it was not taken."""
+        (self.path / BALLAST).unlink(missing_ok=True)
+
+    @property
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.path).free
+
+    def unmount(self) -> None:
+        """Take it down; also when it is down."""
+        if self.path in mounts_below(self.path.parent):
+            run("umount", "-l", str(self.path))
+
+
+class Tmpfs(Disk):
+    """A file system in memory."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        super().__init__(path)
+        run("mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0755", "statnive-chaos", str(path))
+
+    def resize(self, size_bytes: int) -> None:
+        run("mount", "-o", f"remount,size={size_bytes}", str(self.path))
+
+
+class Ext4(Disk):
+    """An ext4 file system in the file `image`, on a loop device."""
+
+    def __init__(self, path: Path, image: Path, size_bytes: int) -> None:
+        super().__init__(path)
+        self.image = image
+        with image.open("wb") as file:
+            file.truncate(size_bytes)
+        # No lazy initialisation: nothing else writes to the image. 4 MiB of journal are enough, and quick to copy.
+        options = "lazy_itable_init=0,lazy_journal_init=0"
+        run("mkfs.ext4", "-q", "-F", "-b", "4096", "-J", "size=4", "-E", options, str(image))
+        self.mount()
+
+    def mount(self) -> None:
+        run("mount", "-o", "loop", str(self.image), str(self.path))
+
+    def cut(self, copy: Path) -> None:
+        """What a power cut now would leave: only what reached the device. The caller has stopped its writers."""
+        run("cp", "--sparse=always", str(self.image), str(copy))
+
+
+@contextmanager
+def mounted(image: Path, path: Path) -> Iterator[Path]:
+    """The image of a cut, mounted (its journal is replayed, as after a real one) and taken down again."""
+    path.mkdir(parents=True, exist_ok=True)
+    run("mount", "-o", "loop", str(image), str(path))
+    try:
+        yield path
+    finally:
+        run("umount", str(path))
