@@ -82,7 +82,7 @@ dashboard-test: $(DASHBOARD)
 	npm --prefix dashboard run gate --silent
 
 unit: $(DEV_STAMP) $(DASHBOARD) $(GEO) tracker/node_modules/.package-lock.json debian
-	$(BIN)/python -m pytest
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: lint tracker-test dashboard-test unit ## Everything that CI checks
 

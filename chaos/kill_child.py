@@ -17,7 +17,6 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ from statnive.wal.fs import RealFileSystem
 from statnive.wal.state import RUNNING_NAME, Block, StateFile, WriterState
 
 BLOCK_ROWS: Final = 8
-FILLER_ROWS: Final = 40  # they nearly fill the first segment, so that the block's frame rotates the log
+FILLER_ROWS: Final = 46  # they nearly fill the first segment, so that the block's frame rotates the log
 FRAME_ROWS: Final = 20
 SEGMENT_BYTES: Final = 64 * 1024
 ROW_BYTES: Final = 1_400
@@ -161,7 +160,9 @@ def judge(data_dir: Path) -> dict[str, Any]:
     client = connect(config(data_dir).clickhouse, data_dir, purpose="admin")
     try:
         times = Counter[str]()
-        for row in client.operator_query("SELECT pathname, count() AS times FROM statnive.events_raw GROUP BY pathname"):
+        for row in client.operator_query(
+            "SELECT pathname, count() AS times FROM statnive.events_raw GROUP BY pathname"
+        ):
             times[row["pathname"]] += row["times"]
         report = check_rollups(client.operator_query, "statnive")
         drifts = [f"{drift.table}.{drift.measure}: {drift.examples}" for drift in report.drifts]

@@ -136,6 +136,9 @@ class ProcessFiles:
         if target.name == STATE_NAME:
             self._watch.checkpoint_appears(bytes(self._disk.names[source].volatile))
         self._disk.rename(source, target)
+        for fd, name in self._labels.items():
+            if name == source.name:
+                self._labels[fd] = target.name
 
     def unlink(self, path: Path) -> None:
         self._check("unlink", path.name)

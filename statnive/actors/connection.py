@@ -9,13 +9,17 @@ import socket
 import httptools
 
 from statnive.ingest.answers import Answer
+from statnive.ingest.client_hints import PLAIN_BRANDS
 from statnive.ingest.request import RequestHead
 
-# The headers that matter, at the beginning of a line. Matched against the head in lower case.
+# The headers that matter, at the beginning of a line. Matched against the head in lower case. Of client hints only
+# those that tell something new, so that what every Chromium sends costs 0.4 µs and not 1.2.
 _HEADERS = re.compile(
     rb"\r\n(user-agent|x-forwarded-for|content-length|transfer-encoding|expect|if-none-match|accept-encoding"
-    rb"|x-debug-request|x-moz|x-purpose|sec-purpose|purpose):[ \t]*([^\r]*)"
+    rb"|x-debug-request|x-moz|x-purpose|sec-purpose|purpose"
+    rb"|sec-ch-ua(?:(?=:(?!" + PLAIN_BRANDS + rb"))|-platform-version|-model)):[ \t]*([^\r]*)"
 )
+_HINTS = re.compile(rb"\r\n(sec-ch-ua(?:-mobile|-platform(?:-version)?|-model)?):[ \t]*([^\r]*)")
 
 
 class Connection:
@@ -85,7 +89,9 @@ class Connection:
         self.body_bytes = -1
         self.others = None
         self.accept_encoding = b""
-        for found in _HEADERS.finditer(head.lower()):
+        hinted = False
+        lowered = head.lower()
+        for found in _HEADERS.finditer(lowered):
             start, end = found.span(2)
             name = found[1]
             if name == b"user-agent":
@@ -96,8 +102,14 @@ class Connection:
                 self.accept_encoding = head[start:end]
             elif name == b"x-forwarded-for" and not noted.forwarded_for:
                 noted.forwarded_for = head[start:end].rstrip(b" \t")
+            elif name.startswith(b"sec-ch-ua"):
+                hinted = True
             else:
                 self._note_rare(name, head[start:end].rstrip(b" \t"))
+        if hinted:
+            for found in _HINTS.finditer(lowered):
+                start, end = found.span(2)
+                noted.note(found[1], head[start:end].rstrip(b" \t"))
 
     def _note_rare(self, name: bytes, value: bytes) -> None:
         if name in (b"transfer-encoding", b"expect", b"if-none-match"):

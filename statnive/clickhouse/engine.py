@@ -33,6 +33,8 @@ from statnive.config import ClickHouseConfig
 from statnive.errors import StatniveError
 
 T = TypeVar("T")
+# How long the drift check waits for a block in doubt before it says that it could not be made.
+DRIFT_PATIENCE_S = 5.0
 
 
 class Engine:
@@ -126,8 +128,8 @@ class Engine:
         """Rows by which the rollups differ from the raw rows: must be 0. Raises Unavailable while a block is in
         doubt (keeps I2).
         """
-        with self._lock:
-            if self._in_doubt:
+        with self._settled:
+            if not self._settled.wait_for(lambda: not self._in_doubt, DRIFT_PATIENCE_S):
                 raise Unavailable("a block is being sent again", ambiguous=False)
             return verify.rollup_drift_rows(self._prepare())
 

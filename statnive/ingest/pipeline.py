@@ -17,6 +17,7 @@ from statnive.event import ENGAGEMENT, PAGEVIEW, DropReason, Row
 from statnive.ingest import answers
 from statnive.ingest.answers import Answer
 from statnive.ingest.client_address import ClientAddress
+from statnive.ingest.client_hints import client_hints
 from statnive.ingest.drops import Drops
 from statnive.ingest.fast_reject import FastReject
 from statnive.ingest.geo import Place
@@ -24,7 +25,7 @@ from statnive.ingest.local_time import LocalTimes
 from statnive.ingest.parse import Parser, WireEvent
 from statnive.ingest.referrer import SourceClassifier
 from statnive.ingest.request import RequestHead
-from statnive.ingest.user_agent import Agent
+from statnive.ingest.user_agent import Agent, ClientHints
 from statnive.ingest.visitor import visitor_hash
 from statnive.ingest.visits import VisitTable
 
@@ -65,6 +66,7 @@ class Client(NamedTuple):
     network: bytes
     asn: int
     user_agent: bytes
+    hints: ClientHints | None = None
 
 
 class Tools(NamedTuple):
@@ -75,7 +77,7 @@ class Tools(NamedTuple):
     limiter: Limiter
     salts: Salts
     geo: GeoLookup
-    agent: Callable[[str], Agent]
+    agent: Callable[[str, ClientHints | None], Agent]
     sources: SourceClassifier
     visits: VisitTable
     drops: Drops
@@ -122,7 +124,8 @@ class Pipeline:
         address, network = self._addresses.resolve(head.peer, head.forwarded_for)
         if head.debug:
             return self._debug(address, junk)
-        client = Client(address, network, self._geo.asn(address), head.user_agent)
+        hints = client_hints(head.hints) if head.hints else None
+        client = Client(address, network, self._geo.asn(address), head.user_agent, hints)
         wait_s = self._limiter.admit_address(network, client.asn)
         if wait_s:
             drops.count(DropReason.RATE_LIMIT, "address")
@@ -203,7 +206,7 @@ class Pipeline:
             source=source,
         )
         browser, browser_version, os, os_version, device, bot = self._agent(
-            client.user_agent.decode("latin-1")
+            client.user_agent.decode("latin-1"), client.hints
         )
         # A tuple made into a Row: its constructor would take the 38 values one by one, at three times the cost.
         return Row._make(

@@ -1,0 +1,309 @@
+"""A statnive node with everything around it that can be broken.
+
+    clients ── iptables of their namespaces ──▶ node ──▶ fault proxy ──▶ ClickHouse node
+       └─── fault proxy ───────────────────────▶ │
+                                               its own small disk
+
+Owns:       the processes, the disk and the links; the data directory.
+Inputs:     a Home; what kind of ClickHouse and disk.
+Outputs:    `node`, `clickhouse`, `network`, … to break; `figures`, `sql` and `check` to look with.
+Invariants: I1 the node keeps its address over restarts; I2 what a crash leaves behind is noted in the Home;
+            I3 `heal` may be repeated and leaves everything running and whole.
+Failure:    RigError, ChildError, RuntimeError (a node that does not get ready): no verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+import attrs
+
+from chaos.clickhouse_node import ClickHouseNode
+from chaos.load import Ledger, site_domain
+from chaos.oracle import Report, check
+from chaos.oracle_rows import Finding
+from chaos.proxy import Faults, ProxyProcess
+from chaos.rig.clients import VARIETY
+from chaos.rig.clock import Clock
+from chaos.rig.disks import MIB, Disk, Ext4, Tmpfs
+from chaos.rig.home import Home
+from chaos.rig.network import Network
+from chaos.rig.shell import RigError
+from chaos.rig.watch import MetricsReader, Sample, until
+from chaos.statnive_node import StatniveNode, add_sites, environment
+from statnive.clickhouse.client import connect
+from statnive.config import ClickHouseConfig
+
+DRAIN_S: Final = 60.0
+# Whole hours from UTC: at any time the midnight of one of the sites is less than half an hour away.
+ZONES: Final = tuple(f"Etc/GMT{12 - number:+d}" for number in range(VARIETY.sites))
+SEGMENT_BYTES: Final = 64 * 1024  # a few hundred events, so that a short outage fills several
+SETTINGS: Final = {
+    "STATNIVE_WAL_SEGMENT_BYTES": str(SEGMENT_BYTES),
+    "STATNIVE_WAL_SIZE_BYTES_MAX": str(24 * MIB),
+    "STATNIVE_WAL_KEEP_S": "5",
+    "STATNIVE_WAL_COMMIT_ROWS": "32",
+    "STATNIVE_WRITER_RETRY_MAX_MS": "1000",
+    "STATNIVE_AUDIT_DRIFT_CHECK_INTERVAL_S": "5",
+}
+
+Kind = Literal["server", "embedded"]
+
+
+class Rig:
+    """`with Rig(home, "server") as rig:`."""
+
+    def __init__(
+        self,
+        home: Home,
+        kind: Kind,
+        *,
+        settings: Mapping[str, str] | None = None,
+        disk_bytes: int = 96 * MIB,
+        groups: tuple[str, ...] = ("visitors", "carriers"),
+        name: str = "",
+    ) -> None:
+        """`server`: ClickHouse behind a fault proxy, the log on a tmpfs; `embedded`: both on an ext4 image."""
+        self.home, self.kind = home, kind
+        self.path = home.path / (name or kind)
+        self.path.mkdir()
+        self.network = Network(home, groups) if groups else None
+        self.disk: Disk = (
+            Tmpfs(self.path / "disk", disk_bytes)
+            if kind == "server"
+            else Ext4(self.path / "disk", self.path / "disk.ext4", disk_bytes)
+        )
+        self.data_dir = self.disk.path / "data"
+        self.clock: Clock | None = None  # made by the first `start_node(clock=True)`
+        self.host = self.network.address if self.network else "127.0.0.1"
+        self.port = _free_port(self.host)
+        self.database = "statnive"
+        self.clickhouse: ClickHouseNode | None = None
+        self.path_to_clickhouse: ProxyProcess | None = None
+        self.path_to_node: ProxyProcess | None = None
+        self.node: StatniveNode | None = None
+        self.ended: list[Ended] = []  # nodes that have ended, on purpose or not
+        self._settings = {**SETTINGS, **(settings or {})}
+        if self.network:
+            for key in ("TRUSTED_PROXIES", "DASHBOARD_FROM"):
+                self._settings[f"STATNIVE_SERVER_{key}"] = f"127.0.0.0/8,{self.network.network}"
+
+    # --- up and down ----------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        add_sites_by_zone(self.data_dir)
+        if self.kind == "server":
+            (self.path / "clickhouse").mkdir()
+            self.clickhouse = ClickHouseNode(self.path / "clickhouse")
+            self.clickhouse.start()
+            self.path_to_clickhouse = ProxyProcess(
+                self.path, (self.clickhouse.host, self.clickhouse.port), name="to_clickhouse"
+            )
+            self.path_to_clickhouse.start()
+        self.path_to_node = ProxyProcess(self.path, (self.host, self.port), name="to_node", host="127.0.0.1")
+        self.path_to_node.start()
+        self.start_node()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything. The directory and its mounts go with the Home."""
+        if self.node is not None:
+            self.kill_node()
+        for process in (self.path_to_node, self.path_to_clickhouse, self.clickhouse):
+            if process is not None:
+                process.close()
+        self.disk.unmount()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def proxied_url(self) -> str:
+        """The node, through the fault proxy."""
+        assert self.path_to_node is not None
+        return f"http://127.0.0.1:{self.path_to_node.port}"
+
+    # --- the node -------------------------------------------------------------------------------------------
+
+    def start_node(self, *, clock: bool = False) -> None:
+        """Start it where none runs. `clock`: its wall clock can be set. Raises RuntimeError."""
+        self.reap()
+        if self.node is not None:
+            return
+        settings = dict(self._settings)
+        if self.path_to_clickhouse is not None:
+            settings["STATNIVE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{self.path_to_clickhouse.port}"
+            settings["STATNIVE_CLICKHOUSE_DATABASE"] = self.database
+        if clock:
+            self.clock = self.clock or Clock(self.path)
+            settings |= self.clock.environment
+        self.node = StatniveNode(self.data_dir, "--listen", f"{self.host}:{self.port}", settings=settings)
+        self.home.note(self.node.pid)
+
+    def reap(self) -> Ended | None:
+        """What became of a node that has ended by itself; None when it runs or there is none."""
+        if self.node is None or self.node.running:
+            return None
+        return self._note_end(self.node.wait())
+
+    def kill_node(self) -> Ended:
+        """SIGKILL it."""
+        assert self.node is not None
+        self.node.kill()
+        return self._note_end(self.node.wait())
+
+    def stop_node(self) -> Ended:
+        """SIGTERM: it brings everything into ClickHouse and ends."""
+        assert self.node is not None
+        return self._note_end(self.node.stop())
+
+    def wait_node(self, deadline_s: float) -> Ended | None:
+        """Its end, if it comes by itself within the deadline."""
+        assert self.node is not None
+        try:
+            return self._note_end(self.node.wait(deadline_s))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _note_end(self, code: int) -> Ended:
+        assert self.node is not None
+        self.home.forget(self.node.pid)
+        ended = Ended(code, tuple(self.node.output))
+        self.ended.append(ended)
+        self.node = None
+        return ended
+
+    # --- looking --------------------------------------------------------------------------------------------
+
+    def figures(self) -> Sample | None:
+        """/metrics now; None when the node does not answer."""
+        reader = MetricsReader(lambda: self.url)
+        try:
+            return reader.read()
+        finally:
+            reader.close()
+
+    def drain(self, deadline_s: float = DRAIN_S) -> bool:
+        """Wait until everything durable is in ClickHouse; whether it came to that."""
+
+        def drained() -> bool:
+            figures = self.figures()
+            return figures is not None and figures["writer_lag_rows"] == 0
+
+        return until(drained, deadline_s, 0.05)
+
+    def sql(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Straight from the ClickHouse node, past the proxy."""
+        assert self.clickhouse is not None, "an embedded engine can only be asked by its own process"
+        config = ClickHouseConfig(url=self.clickhouse.url, database=self.database)
+        client = connect(config, Path(), purpose="admin")
+        try:
+            return client.operator_query(statement, parameters or {})
+        finally:
+            client.close()
+
+    def check(
+        self,
+        ledgers: Sequence[Path],
+        *,
+        others_allowed: bool = True,
+        set_aside: Iterable[tuple[str, int]] = (),
+        data_dir: Path | None = None,
+    ) -> Report:
+        """The oracle's verdict over these ledgers. An embedded engine's node must have been stopped."""
+        if self.kind == "server":
+            read = [Ledger.read(path) for path in ledgers]
+            return check(
+                self.sql, read, database=self.database, others_allowed=others_allowed, set_aside=set_aside
+            )
+        assert data_dir or self.node is None, "stop the node first: the engine belongs to one process"
+        return check_embedded(ledgers, data_dir or self.data_dir, others_allowed=others_allowed)
+
+    # --- putting right --------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Everything running and whole again (keeps I3)."""
+        if self.network is not None:
+            self.network.heal()
+        for proxy in (self.path_to_node, self.path_to_clickhouse):
+            if proxy is not None:
+                proxy.restore()
+        if self.clickhouse is not None:
+            self.clickhouse.restore()
+        self.disk.free()
+        if self.clock is not None:
+            self.clock.set(0.0)
+        self.start_node()
+
+    def cut_clickhouse(self) -> None:
+        """The cable to ClickHouse is out: no byte, no reset."""
+        assert self.path_to_clickhouse is not None
+        self.path_to_clickhouse.set(Faults.cut())
+
+
+@attrs.frozen
+class Ended:
+    """How a node ended, and all that it had said."""
+
+    code: int
+    output: tuple[str, ...]
+
+    def last_words(self) -> list[str]:
+        """What it said of its end: lines that are no log lines."""
+        return [line.rstrip() for line in self.output if line.startswith(("statnive: ", "Traceback", "  "))]
+
+
+def add_sites_by_zone(data_dir: Path) -> None:
+    """The load's sites, each in another time zone."""
+    for number, zone in enumerate(ZONES):
+        add_sites(data_dir, [site_domain(number)], zone)
+
+
+def check_embedded(ledgers: Sequence[Path], data_dir: Path, *, others_allowed: bool) -> Report:
+    """The oracle on a stopped node's directory, in a process of its own (one engine a process). Raises RigError."""
+    directories = {path.parent for path in ledgers}
+    assert len(directories) == 1, "the oracle's command takes one directory"
+    command = [sys.executable, "-m", "chaos.oracle", "--ledger", str(directories.pop()), "--json"]
+    command += ["--data-dir", str(data_dir)]
+    if others_allowed:
+        command.append("--others-allowed")
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, check=False, env=environment()
+    )
+    if done.returncode not in (0, 1):
+        raise RigError(f"the oracle gave no verdict: {done.stderr.strip()}")
+    plain = json.loads(done.stdout)
+    plain.pop("ok")
+    findings = tuple(Finding(**finding) for finding in plain.pop("findings"))
+    return Report(
+        facts=plain["facts"],
+        findings=findings,
+        checked=tuple(plain["checked"]),
+        unchecked=tuple(plain["unchecked"]),
+    )
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def port_of(url: str) -> int:
+    """The port of a node's URL."""
+    port = urlsplit(url).port
+    assert port is not None
+    return port

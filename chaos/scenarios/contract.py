@@ -1,0 +1,279 @@
+"""What every scenario is: faults on a rig that are applied, held and taken back while clients keep coming.
+
+    apply(fault)   break it
+    hold(seconds)  leave it broken
+    restore()      put it right: may be repeated, and does its work in a process that never applied anything
+
+`play` drives one through its faults under load and gives an Outcome: what the clients' ledgers, the oracle and the
+scenario itself say. Anything in `Outcome.red` is a failure of the product; what is wrong with the rig is raised.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+import attrs
+
+from chaos.load import Ledger
+from chaos.oracle import Report
+from chaos.rig.clients import Clients, Group, Sight, recovery_s, sight
+from chaos.rig.rig import Ended, Kind, Rig
+from chaos.rig.watch import Sample, Watch
+
+INGEST_BACK_S: Final = 2.0
+DRAIN_RATIO_MIN: Final = 5.0
+FATAL_END_S: Final = 2.0  # "at once"
+FATAL_CODE: Final = 3
+STAGE_S_MAX: Final = 600.0
+
+
+@attrs.frozen
+class Windows:
+    """How long everything lasts, in seconds, and how many rounds of what has rounds."""
+
+    before_s: float = 1.5
+    hold_s: float = 4.0
+    after_s: float = 3.0
+    kills: int = 50
+    cuts: int = 30
+    thorough: bool = True  # every byte and every system call; otherwise samples
+
+
+QUICK: Final = Windows(before_s=0.8, hold_s=2.5, after_s=2.4, kills=5, cuts=3, thorough=False)
+SHORT: Final = Windows()
+
+
+@attrs.define
+class Span:
+    """One fault: when it began and ended (CLOCK_MONOTONIC), and what became of the node meanwhile."""
+
+    fault: str
+    begin: float
+    end: float = 0.0  # when `restore` began
+    up: float = 0.0  # when everything was back: a node that had ended was ready
+    ended: Ended | None = None
+
+
+@attrs.define
+class Play:
+    """What happened: for `judge`."""
+
+    spans: list[Span]
+    ledgers: dict[str, list[Ledger]]  # by group
+    samples: list[Sample]
+    report: Report | None = None
+
+    def all_ledgers(self) -> list[Ledger]:
+        return [ledger for ledgers in self.ledgers.values() for ledger in ledgers]
+
+    def sample_before(self, at: float) -> Sample | None:
+        """The last reading before an instant."""
+        earlier = [sample for sample in self.samples if sample.at <= at]
+        return earlier[-1] if earlier else None
+
+
+@attrs.define
+class Outcome:
+    """A line of the matrix. Events, milliseconds, seconds; None where a figure makes no sense."""
+
+    letter: str
+    title: str
+    sent: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    worst_ack_ms: float = 0.0
+    recovery_s: float | None = None
+    restart_s: float | None = None
+    drain_ratio: float | None = None
+    client_saw: str = ""
+    facts: dict[str, str] = attrs.field(factory=dict)
+    red: list[str] = attrs.field(factory=list)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not self.red
+
+
+class Scenario(ABC):
+    """See the module's contract."""
+
+    letter: ClassVar[str]
+    title: ClassVar[str]
+    kinds: ClassVar[tuple[Kind, ...]] = ("server",)  # the rigs that it can be played on; the first one in the matrix
+    fatal: ClassVar[bool] = False  # whether its faults may, or must, end the node
+    ready_url: ClassVar[str] = "direct"
+
+    def __init__(self, rig: Rig, windows: Windows) -> None:
+        self.rig, self.windows = rig, windows
+
+    def groups(self) -> dict[str, Group]:
+        """Who comes meanwhile."""
+        return {"visitors": Group(rate=150)}
+
+    def target(self) -> str:
+        """Where they send their events."""
+        return f"{self.rig.url}/api/event"
+
+    def faults(self) -> Sequence[str]:
+        """The faults that are applied, one after the other."""
+        return (self.title,)
+
+    def prepare(self) -> None:
+        """Before the clients come."""
+        self.rig.start_node()
+
+    @abstractmethod
+    def apply(self, fault: str) -> None:
+        """Break it."""
+
+    def hold(self, seconds: float) -> None:
+        """While it is broken."""
+        time.sleep(seconds)
+
+    @abstractmethod
+    def restore(self) -> None:
+        """Put it right."""
+
+    def set_aside(self) -> list[tuple[str, int]]:
+        """(run, sequence number) of events that are in quarantine, rightly."""
+        return []
+
+    def lost_rightly(self) -> int:
+        """How many acknowledged events the fault itself destroyed on the disk, and the node must have said so."""
+        return 0
+
+    def judge(self, play: Play) -> Iterator[str]:
+        """What the scenario finds wrong, beyond what `play` asks of all."""
+        yield from ()
+
+    def facts(self, play: Play) -> dict[str, str]:
+        """What else is worth a line in the receipt."""
+        return {}
+
+
+def play(scenario: Scenario, run: str) -> Outcome:
+    """Drive a scenario through all of its faults, with a load of its own under the id `run`. Restores at the end,
+    however it ends. Raises RigError, ChildError, RuntimeError, OSError for what gives no verdict.
+    """
+    started = time.monotonic()
+    rig, windows = scenario.rig, scenario.windows
+    directory = rig.path / "ledgers" / run
+    scenario.restore()
+    scenario.prepare()
+    node_before = rig.node
+    clients = {
+        name: Clients(group, scenario.target(), f"{run}-{name}", directory)
+        for name, group in scenario.groups().items()
+    }
+    played = Play([], {}, [])
+    entered: list[Clients] = []
+    try:
+        for one in clients.values():
+            entered.append(one.__enter__())
+        with Watch(lambda: rig.url if rig.node else "") as watch:
+            for one in clients.values():
+                one.begin(STAGE_S_MAX)
+            time.sleep(windows.before_s)
+            for fault in scenario.faults():
+                played.spans.append(_break_and_restore(scenario, fault))
+                time.sleep(windows.after_s)
+            played.ledgers = {name: one.end() for name, one in clients.items()}
+            drained = rig.drain()
+            played.samples = watch.samples
+    except BaseException as error:
+        for one in entered:
+            one.__exit__(type(error), error, None)
+        scenario.restore()
+        raise
+    for one in entered:
+        one.__exit__(None, None, None)
+    ended = _unexpected_end(scenario, node_before)
+    return _judge(scenario, played, directory, ended, drained, started)
+
+
+def _break_and_restore(scenario: Scenario, fault: str) -> Span:
+    span = Span(fault, time.monotonic())
+    scenario.apply(fault)
+    scenario.hold(scenario.windows.hold_s)
+    span.ended = scenario.rig.reap() if scenario.fatal else None
+    if span.ended is None and scenario.rig.ended and scenario.rig.node is None:
+        span.ended = scenario.rig.ended[-1]
+    span.end = time.monotonic()
+    scenario.restore()
+    span.up = time.monotonic()
+    return span
+
+
+def _unexpected_end(scenario: Scenario, node_before: object) -> str:
+    """Whether the node ended in a scenario that must not end it."""
+    if scenario.fatal:
+        return ""
+    rig = scenario.rig
+    if rig.node is node_before and rig.node is not None and rig.node.running:
+        return ""
+    words = rig.ended[-1].last_words() if rig.ended else []
+    return f"the node ended: {' / '.join(words[-3:]) or 'without a word'}"
+
+
+def _judge(
+    scenario: Scenario, played: Play, directory: Path, ended: str, drained: bool, started: float
+) -> Outcome:
+    rig = scenario.rig
+    outcome = Outcome(scenario.letter, scenario.title)
+    _tell_sight(outcome, {name: sight(ledgers) for name, ledgers in played.ledgers.items()})
+    _tell_recovery(scenario, outcome, played)
+    if ended:
+        outcome.red.append(ended)
+    if not drained:
+        outcome.red.append("the backlog was not drained in a minute")
+    if rig.kind == "embedded" and rig.node is not None:
+        code = rig.stop_node().code
+        if code:
+            outcome.red.append(f"SIGTERM ended the node with {code}")
+    report = played.report = rig.check(sorted(directory.glob("*.ledger")), set_aside=scenario.set_aside())
+    outcome.lost, outcome.duplicated = report.count("lost"), report.count("duplicated")
+    rightly = scenario.lost_rightly()
+    if outcome.lost != rightly:
+        outcome.red.append(f"acknowledged and lost: {outcome.lost}, of which {rightly} were destroyed on the disk")
+    for finding in report.findings:
+        if finding.name != "lost":
+            outcome.red.append(f"{finding.name}: {finding.count} ({finding.meaning}); {finding.examples[0]}")
+    outcome.red += scenario.judge(played)
+    outcome.facts |= scenario.facts(played)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _tell_sight(outcome: Outcome, sights: dict[str, Sight]) -> None:
+    for name, seen in sights.items():
+        outcome.sent += seen.sent
+        outcome.acknowledged += seen.acknowledged
+        outcome.worst_ack_ms = max(outcome.worst_ack_ms, seen.worst_ack_ms)
+        who = f"{name}: " if len(sights) > 1 else ""
+        outcome.client_saw += ("; " if outcome.client_saw else "") + who + seen.text()
+    if not outcome.acknowledged:
+        outcome.red.append("nothing was acknowledged: nothing was shown")
+
+
+def _tell_recovery(scenario: Scenario, outcome: Outcome, played: Play) -> None:
+    """The worst over all faults. A node that had to be started again has until it is ready for free: that time is
+    told by itself.
+    """
+    for span, following in zip(played.spans, [*played.spans[1:], None], strict=True):
+        until = following.begin if following else float("inf")
+        since = span.up if span.ended else span.end
+        ledgers = [ledger for ledger in played.all_ledgers()]
+        found = recovery_s(ledgers, since, until)
+        if span.ended:
+            outcome.restart_s = max(outcome.restart_s or 0.0, span.up - span.end)
+        if found is None or found > INGEST_BACK_S:
+            took = "not at all" if found is None else f"after {found:.1f} s"
+            outcome.red.append(f"ingest came back {took} after {span.fault!r}")
+        if found is not None:
+            outcome.recovery_s = max(outcome.recovery_s or 0.0, found)
