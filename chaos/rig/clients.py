@@ -140,11 +140,11 @@ def _what(request: Request) -> str:
     return "no answer"
 
 
-def recovery_s(ledgers: list[Ledger], end: float) -> float | None:
+def recovery_s(ledgers: list[Ledger], end: float, until: float = float("inf")) -> float | None:
     """How long after the fault's end (CLOCK_MONOTONIC) the last request fell due that was not acknowledged within
-    LATE_S; for none, when the first acknowledgement came. None: there was none.
+    LATE_S; for none, when the first acknowledgement came. None: there was none. `until`: the next fault.
     """
-    after = [request for request in requests(ledgers) if request.due >= end]
+    after = [request for request in requests(ledgers) if end <= request.due < until - LATE_S]
     good = [r for r in after if r.acknowledged and r.answered - r.due <= LATE_S]
     if not good:
         return None

@@ -86,6 +86,25 @@ class Watch:
         return [sample for sample in list(self.samples) if start <= sample.at <= end]
 
 
+def drain_ratio(samples: list[Sample], since: float, live_rate: float) -> float | None:
+    """How many times faster than `live_rate` (events a second) a backlog went into ClickHouse, once its first block
+    went in; None when there was none worth the name, or no end of it.
+    """
+    after = [sample for sample in samples if sample.at >= since]
+    base = next((sample for sample in after if sample["writer_lag_rows"] > live_rate), None)
+    if base is None:
+        return None
+    rest = [sample for sample in after if sample.at >= base.at]
+    first = next((sample for sample in rest if sample["writer_done_lsn"] > base["writer_done_lsn"]), None)
+    end = next((sample for sample in rest if sample["writer_lag_rows"] <= live_rate), None)
+    if first is None or end is None:
+        return None
+    inserting_s = first["writer_insert_seconds_total"] - base["writer_insert_seconds_total"]
+    began = max(base.at, first.at - inserting_s)
+    rows = end["writer_done_lsn"] - base["writer_done_lsn"]
+    return float(rows / max(0.05, end.at - began) / live_rate)
+
+
 def parse_metrics(text: str) -> dict[str, float]:
     """Prometheus' text, by name with labels, without "statnive_"."""
     pairs = (line.rpartition(" ") for line in text.splitlines() if line[:1] != "#")

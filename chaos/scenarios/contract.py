@@ -22,7 +22,7 @@ from chaos.load import Ledger
 from chaos.oracle import Report
 from chaos.rig.clients import Clients, Group, Sight, recovery_s, sight
 from chaos.rig.rig import Ended, Kind, Rig
-from chaos.rig.watch import Sample, Watch
+from chaos.rig.watch import Sample, Watch, drain_ratio
 
 INGEST_BACK_S: Final = 2.0
 DRAIN_RATIO_MIN: Final = 5.0
@@ -166,7 +166,6 @@ def play(scenario: Scenario, run: str) -> Outcome:
     directory = rig.path / "ledgers" / run
     scenario.restore()
     scenario.prepare()
-    node_before = rig.node
     clients = {
         name: Clients(group, scenario.target(), f"{run}-{name}", directory)
         for name, group in scenario.groups().items()
@@ -193,43 +192,31 @@ def play(scenario: Scenario, run: str) -> Outcome:
         raise
     for one in entered:
         one.__exit__(None, None, None)
-    ended = _unexpected_end(scenario, node_before)
-    return _judge(scenario, played, directory, ended, drained, started)
+    return _judge(scenario, played, directory, drained, started)
 
 
 def _break_and_restore(scenario: Scenario, fault: str) -> Span:
+    rig = scenario.rig
+    ends = len(rig.ended)
     span = Span(fault, time.monotonic())
     scenario.apply(fault)
     scenario.hold(scenario.windows.hold_s)
-    span.ended = scenario.rig.reap() if scenario.fatal else None
-    if span.ended is None and scenario.rig.ended and scenario.rig.node is None:
-        span.ended = scenario.rig.ended[-1]
+    rig.reap()
+    if len(rig.ended) > ends:
+        span.ended = rig.ended[-1]
     span.end = time.monotonic()
     scenario.restore()
     span.up = time.monotonic()
     return span
 
 
-def _unexpected_end(scenario: Scenario, node_before: object) -> str:
-    """Whether the node ended in a scenario that must not end it."""
-    if scenario.fatal:
-        return ""
-    rig = scenario.rig
-    if rig.node is node_before and rig.node is not None and rig.node.running:
-        return ""
-    words = rig.ended[-1].last_words() if rig.ended else []
-    return f"the node ended: {' / '.join(words[-3:]) or 'without a word'}"
-
-
 def _judge(
-    scenario: Scenario, played: Play, directory: Path, ended: str, drained: bool, started: float
+    scenario: Scenario, played: Play, directory: Path, drained: bool, started: float
 ) -> Outcome:
     rig = scenario.rig
     outcome = Outcome(scenario.letter, scenario.title)
     _tell_sight(outcome, {name: sight(ledgers) for name, ledgers in played.ledgers.items()})
     _tell_recovery(scenario, outcome, played)
-    if ended:
-        outcome.red.append(ended)
     if not drained:
         outcome.red.append("the backlog was not drained in a minute")
     if rig.kind == "embedded" and rig.node is not None:
@@ -265,15 +252,25 @@ def _tell_recovery(scenario: Scenario, outcome: Outcome, played: Play) -> None:
     """The worst over all faults. A node that had to be started again has until it is ready for free: that time is
     told by itself.
     """
+    live_rate = sum(group.rate * group.events_per_request for group in scenario.groups().values())
+    ledgers = played.all_ledgers()
     for span, following in zip(played.spans, [*played.spans[1:], None], strict=True):
         until = following.begin if following else float("inf")
         since = span.up if span.ended else span.end
-        ledgers = [ledger for ledger in played.all_ledgers()]
-        found = recovery_s(ledgers, since, until)
         if span.ended:
             outcome.restart_s = max(outcome.restart_s or 0.0, span.up - span.end)
+            if not scenario.fatal:
+                words = span.ended.last_words()
+                outcome.red.append(f"{span.fault} ended the node: {' / '.join(words[-3:]) or 'without a word'}")
+        found = recovery_s(ledgers, since, until)
         if found is None or found > INGEST_BACK_S:
             took = "not at all" if found is None else f"after {found:.1f} s"
-            outcome.red.append(f"ingest came back {took} after {span.fault!r}")
+            outcome.red.append(f"ingest came back {took} after: {span.fault}")
         if found is not None:
             outcome.recovery_s = max(outcome.recovery_s or 0.0, found)
+        samples = [sample for sample in played.samples if sample.at < until]
+        ratio = drain_ratio(samples, since, live_rate)
+        if ratio is not None:
+            outcome.drain_ratio = min(outcome.drain_ratio or ratio, ratio)
+            if ratio < DRAIN_RATIO_MIN:
+                outcome.red.append(f"the backlog was drained at {ratio:.1f} × the live rate after: {span.fault}")

@@ -74,8 +74,7 @@ class AcceptorHandle:
     def _hand_over(self, sock: socket.socket, already_read: bytes) -> None:
         assert self._nursery is not None, "a connection was handed over before the acceptor ran"
         if self.slow.connections >= self.parts.config.slow_connections_max:
-            self.fast.refused_connections += 1
-            self.fast.turn_away(sock)
+            self.fast.doorway.turn_away(sock)
             return
         self.slow.hand_over(self._nursery, sock, already_read)
 
@@ -91,7 +90,7 @@ class AcceptorHandle:
             "acceptor_requests_total": fast.requests,
             "acceptor_fast_events_total": fast.events_requests,
             "acceptor_handed_over_total": fast.handed_over,
-            "acceptor_refused_connections_total": fast.refused_connections,
+            "acceptor_refused_connections_total": fast.doorway.refused,
             "acceptor_deadlines_total": fast.deadlines_hit,
             "acceptor_congested_total": fast.congestion.refused,
             "acceptor_queue_seconds": round(fast.congestion.delay_s, 4),

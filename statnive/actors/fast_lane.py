@@ -1,6 +1,6 @@
 """The fast lane: one trio task drives an epoll set over every connection that speaks plain HTTP/1.1.
 
-Owns:       the listening socket, the epoll set, each connection's socket and state.
+Owns:       the epoll set, the doorway (`doorway.py`), each connection's socket and state.
 Inputs:     connections; batches that became durable (`answer_durable`).
 Outputs:    answers; rows to the committer; connections handed over to the slow lane with the bytes already read.
 Invariants: I1 answers leave in the order of their requests: while one waits for its commit, later bytes of that
@@ -18,8 +18,6 @@ header or HTTP/1.0 go to the slow lane, whose parser reads those.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import select
 import socket
 from collections.abc import Callable
@@ -31,6 +29,7 @@ import trio
 
 from statnive.actors.congestion import Congestion
 from statnive.actors.connection import Connection
+from statnive.actors.doorway import Doorway
 from statnive.config import ServerConfig
 from statnive.errors import Fatal, Overloaded
 from statnive.ingest import answers
@@ -40,7 +39,6 @@ from statnive.ingest.request import RequestHead
 
 RECV_BYTES = 65_536
 EVENTS_PER_ROUND = 128
-ACCEPTS_PER_ROUND = 64
 ANSWERS_PER_ROUND = 64
 WHEEL_SLOTS = 4
 WHEEL_TICK_S = 0.5
@@ -82,7 +80,6 @@ class FastLane:
         monotonic: Callable[[], float],
         slow_only: bool = False,
     ) -> None:
-        self._listener = listener
         self._config = config
         self._routes = routes
         self._append = append
@@ -94,10 +91,8 @@ class FastLane:
         self._coalesce_s = config.coalesce_ms / 1_000
         self._event_lines = tuple(b"POST %s HTTP/1.1\r\n" % path for path in routes.event_paths)
         self._epoll = select.epoll()
-        self._epoll.register(listener.fileno(), select.EPOLLIN)
+        self.doorway = Doorway(listener, self._epoll, config.connections_max, report, monotonic)
         self.congestion = Congestion(self._epoll, config.queue_target_ms / 1_000)
-        self._accepting = True
-        self._accepting_paused_until = 0.0
         self._connections: dict[int, Connection] = {}
         self._wheel: list[set[Connection]] = [set() for _ in range(WHEEL_SLOTS)]
         self._date = b""
@@ -105,7 +100,6 @@ class FastLane:
         self.requests = 0
         self.events_requests = 0
         self.handed_over = 0
-        self.refused_connections = 0
         self.deadlines_hit = 0
 
     @property
@@ -122,7 +116,7 @@ class FastLane:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; cancelling closes nothing (see `close_all`)."""
         task_status.started()
-        poll, listener_fd = self._epoll.poll, self._listener.fileno()
+        poll, listener_fd = self._epoll.poll, self.doorway.fd
         connections, congestion = self._connections, self.congestion
         while True:
             ready = poll(0, EVENTS_PER_ROUND)
@@ -157,11 +151,7 @@ class FastLane:
                 if connection.deadline < now and connection.pending is None:  # keeps I3
                     self.deadlines_hit += 1
                     self._close(connection)
-            if not self._accepting_paused_until:
-                continue
-            if now >= self._accepting_paused_until and self._accepting:
-                self._accepting_paused_until = 0.0
-                self._epoll.register(self._listener.fileno(), select.EPOLLIN)
+            self.doorway.tick(now)
 
     async def answer_durable(self, waiters: list[Connection]) -> None:
         """Send the answers of a batch that is durable (keeps I2), with a checkpoint between chunks."""
@@ -182,38 +172,12 @@ class FastLane:
     # Accepting and closing
 
     def _accept(self) -> None:
-        for _ in range(ACCEPTS_PER_ROUND):
-            try:
-                sock, address = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    # Out of descriptors: a level-triggered listener would spin, so it rests until the wheel turns.
-                    self._epoll.unregister(self._listener.fileno())
-                    self._accepting_paused_until = self._monotonic() + 1.0
-                    self._report("accept_paused", f"no more connections can be opened: {error.strerror}")
-                    return
-                continue  # the peer gave up between the handshake and here
-            if len(self._connections) >= self._config.connections_max:
-                self.refused_connections += 1
-                self.turn_away(sock)
-                continue
-            sock.setblocking(False)
-            peer = address[0].removeprefix("::ffff:") if isinstance(address, tuple) else ""
-            connection = Connection(sock, peer.partition("%")[0])
+        for sock, peer in self.doorway.accept(len(self._connections)):
+            connection = Connection(sock, peer)
             connection.deadline = self._monotonic() + self._config.request_deadline_s
             self._connections[connection.fd] = connection
             self._wheel[connection.fd % WHEEL_SLOTS].add(connection)
             self._epoll.register(connection.fd, select.EPOLLIN)
-
-    @staticmethod
-    def turn_away(sock: socket.socket) -> None:
-        """No room for a connection: a word about it, without waiting for the request."""
-        sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            sock.send(answers.FULL.wire(formatdate(usegmt=True).encode(), closing=True))
-        sock.close()
 
     def _detach(self, connection: Connection) -> None:
         del self._connections[connection.fd]
@@ -228,11 +192,7 @@ class FastLane:
 
     def stop_accepting(self) -> None:
         """No new connections; those that are idle between requests are closed."""
-        if self._accepting:
-            self._accepting = False
-            if not self._accepting_paused_until:
-                self._epoll.unregister(self._listener.fileno())
-            self._listener.close()
+        self.doorway.close()
         self.close_idle()
 
     def close_idle(self) -> None:

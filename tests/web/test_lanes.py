@@ -375,7 +375,7 @@ async def test_connections_over_the_limit_are_closed_and_counted(tmp_path: Path)
             (refused,) = await ask(served.port, b"")
             assert refused.status == 503
             assert refused.headers[b"retry-after"] == b"2"
-        assert served.handle.fast.refused_connections == 1
+        assert served.handle.fast.doorway.refused == 1
 
 
 async def test_a_slow_lane_that_is_full_turns_away_and_the_fast_one_goes_on(tmp_path: Path) -> None:
