@@ -37,9 +37,10 @@ from chaos.rig.home import Home
 from chaos.rig.network import Network
 from chaos.rig.shell import RigError
 from chaos.rig.watch import MetricsReader, Sample, until
-from chaos.statnive_node import StatniveNode, add_sites, environment
+from chaos.statnive_node import StatniveNode, environment
 from statnive.clickhouse.client import connect
 from statnive.config import ClickHouseConfig
+from statnive.control.store import ControlStore
 
 DRAIN_S: Final = 60.0
 # Whole hours from UTC: at any time the midnight of one of the sites is less than half an hour away.
@@ -51,6 +52,7 @@ SETTINGS: Final = {
     "STATNIVE_WAL_KEEP_S": "5",
     "STATNIVE_WAL_COMMIT_ROWS": "32",
     "STATNIVE_WRITER_RETRY_MAX_MS": "1000",
+    "STATNIVE_WRITER_BLOCK_INTERVAL_MS": "250",
     "STATNIVE_AUDIT_DRIFT_CHECK_INTERVAL_S": "5",
 }
 
@@ -66,20 +68,24 @@ class Rig:
         kind: Kind,
         *,
         settings: Mapping[str, str] | None = None,
-        disk_bytes: int = 96 * MIB,
+        disk_bytes: int = 160 * MIB,
         groups: tuple[str, ...] = ("visitors", "carriers"),
         name: str = "",
     ) -> None:
-        """`server`: ClickHouse behind a fault proxy, the log on a tmpfs; `embedded`: both on an ext4 image."""
+        """`server`: ClickHouse behind a fault proxy, the log on a tmpfs; `embedded`: both on an ext4 image, which is
+        on a tmpfs (`backing`) of its own.
+        """
         self.home, self.kind = home, kind
         self.path = home.path / (name or kind)
         self.path.mkdir()
         self.network = Network(home, groups) if groups else None
-        self.disk: Disk = (
-            Tmpfs(self.path / "disk", disk_bytes)
-            if kind == "server"
-            else Ext4(self.path / "disk", self.path / "disk.ext4", disk_bytes)
-        )
+        self.backing: Tmpfs | None = None
+        self.disk: Disk
+        if kind == "server":
+            self.disk = Tmpfs(self.path / "disk", disk_bytes)
+        else:
+            self.backing = Tmpfs(self.path / "backing", 2 * disk_bytes)
+            self.disk = Ext4(self.path / "disk", self.backing.path / "disk.ext4", disk_bytes)
         self.data_dir = self.disk.path / "data"
         self.clock: Clock | None = None  # made by the first `start_node(clock=True)`
         self.host = self.network.address if self.network else "127.0.0.1"
@@ -91,6 +97,7 @@ class Rig:
         self.node: StatniveNode | None = None
         self.ended: list[Ended] = []  # nodes that have ended, on purpose or not
         self._settings = {**SETTINGS, **(settings or {})}
+        self.segment_bytes = int(self._settings["STATNIVE_WAL_SEGMENT_BYTES"])
         if self.network:
             for key in ("TRUSTED_PROXIES", "DASHBOARD_FROM"):
                 self._settings[f"STATNIVE_SERVER_{key}"] = f"127.0.0.0/8,{self.network.network}"
@@ -122,7 +129,9 @@ class Rig:
         for process in (self.path_to_node, self.path_to_clickhouse, self.clickhouse):
             if process is not None:
                 process.close()
-        self.disk.unmount()
+        for disk in (self.disk, self.backing):
+            if disk is not None:
+                disk.unmount()
 
     @property
     def url(self) -> str:
@@ -260,14 +269,17 @@ class Ended:
     output: tuple[str, ...]
 
     def last_words(self) -> list[str]:
-        """What it said of its end: lines that are no log lines."""
-        return [line.rstrip() for line in self.output if line.startswith(("statnive: ", "Traceback", "  "))]
+        """What it said beside its log: lines without a time."""
+        said = (line.rstrip() for line in self.output)
+        return [line for line in said if line and not line[:4].isdigit() and "statnive is ready" not in line]
 
 
 def add_sites_by_zone(data_dir: Path) -> None:
-    """The load's sites, each in another time zone."""
-    for number, zone in enumerate(ZONES):
-        add_sites(data_dir, [site_domain(number)], zone)
+    """The load's sites, each in another time zone. No node runs on the directory."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ControlStore.open(data_dir / "control.db") as store:
+        for number, zone in enumerate(ZONES):
+            store.add_site(site_domain(number), zone)
 
 
 def check_embedded(ledgers: Sequence[Path], data_dir: Path, *, others_allowed: bool) -> Report:

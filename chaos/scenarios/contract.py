@@ -43,7 +43,7 @@ class Windows:
     thorough: bool = True  # every byte and every system call; otherwise samples
 
 
-QUICK: Final = Windows(before_s=0.8, hold_s=2.5, after_s=2.4, kills=5, cuts=3, thorough=False)
+QUICK: Final = Windows(before_s=0.7, hold_s=2.2, after_s=2.2, kills=5, cuts=3, thorough=False)
 SHORT: Final = Windows()
 
 
@@ -144,9 +144,13 @@ class Scenario(ABC):
         """(run, sequence number) of events that are in quarantine, rightly."""
         return []
 
-    def lost_rightly(self) -> int:
+    def lost_rightly(self, play: Play) -> int:
         """How many acknowledged events the fault itself destroyed on the disk, and the node must have said so."""
         return 0
+
+    def rest_s(self) -> float:
+        """How long the clients go on after each fault."""
+        return self.windows.after_s
 
     def judge(self, play: Play) -> Iterator[str]:
         """What the scenario finds wrong, beyond what `play` asks of all."""
@@ -155,6 +159,18 @@ class Scenario(ABC):
     def facts(self, play: Play) -> dict[str, str]:
         """What else is worth a line in the receipt."""
         return {}
+
+
+def fatal_end(fault: str, ended: Ended | None) -> Iterator[str]:
+    """What is wrong with the end of a node that had to end: non-zero and with one clear line."""
+    if ended is None:
+        yield f"{fault} did not end the node"
+        return
+    words = ended.last_words()
+    if ended.code != FATAL_CODE:
+        yield f"{fault} ended the node with {ended.code}, not {FATAL_CODE}: {words[-1:]}"
+    if len(words) != 1 or not words[0].startswith("statnive: "):
+        yield f"{fault} ended the node with {len(words)} lines in place of one: {words[:2]}…{words[-2:]}"
 
 
 def play(scenario: Scenario, run: str) -> Outcome:
@@ -181,7 +197,7 @@ def play(scenario: Scenario, run: str) -> Outcome:
             time.sleep(windows.before_s)
             for fault in scenario.faults():
                 played.spans.append(_break_and_restore(scenario, fault))
-                time.sleep(windows.after_s)
+                time.sleep(scenario.rest_s())
             played.ledgers = {name: one.end() for name, one in clients.items()}
             drained = rig.drain()
             played.samples = watch.samples
@@ -225,7 +241,7 @@ def _judge(
             outcome.red.append(f"SIGTERM ended the node with {code}")
     report = played.report = rig.check(sorted(directory.glob("*.ledger")), set_aside=scenario.set_aside())
     outcome.lost, outcome.duplicated = report.count("lost"), report.count("duplicated")
-    rightly = scenario.lost_rightly()
+    rightly = scenario.lost_rightly(played)
     if outcome.lost != rightly:
         outcome.red.append(f"acknowledged and lost: {outcome.lost}, of which {rightly} were destroyed on the disk")
     for finding in report.findings:

@@ -29,6 +29,7 @@ Statement = Callable[[Step], T]
 NOT_ENOUGH_SPACE = 243
 DOWN_S_MAX = 0.3
 LATE_S_MAX = 1.0
+SELECT_SHARE = 0.2
 
 
 class Embedded:
@@ -80,6 +81,7 @@ class _Late(NamedTuple):
 
     due: float
     has_begun: bool  # the server works on it; otherwise the network still has it
+    what: str
     statement: Callable[[], object]
 
 
@@ -108,17 +110,18 @@ class Server:
         if process.step(what):
             raise Crash
         self.catch_up(trio.current_time())
-        if not self._is_up() or self._happens("refused"):
+        if not self._is_up() or self._happens("refused", what):
             raise NewConnectionError(None, "simulated: connection refused")  # type: ignore[arg-type]
-        if self._happens("lost_request"):
+        if self._happens("lost_request", what):
             raise OperationalError("simulated: the request got lost")
-        if self._happens("late"):
-            self._give_up(lambda: statement(self._step), has_begun=True)
-        if self._happens("in_transit"):
-            self._give_up(lambda: statement(self._step), has_begun=False)
+        changes = not what.startswith("SELECT")
+        if changes and self._happens("late", what):
+            self._give_up(what, lambda: statement(self._step), has_begun=True)
+        if changes and self._happens("in_transit", what):
+            self._give_up(what, lambda: statement(self._step), has_begun=False)
         self._carry_out(lambda: self._engine.background(self._step))
         answer = self._carry_out(lambda: statement(self._step))
-        if self._happens("lost_answer"):
+        if self._happens("lost_answer", what):
             raise OperationalError("simulated: the answer got lost")
         if process.step(f"{what} answered"):
             raise Crash
@@ -141,6 +144,7 @@ class Server:
         due = [late for late in self._late if late.due <= now]
         self._late = [late for late in self._late if late.due > now]
         for late in due:
+            self._trace("server", "late", late.what)
             if self._engine.running:
                 try:
                     self._carry_out(late.statement)
@@ -149,8 +153,9 @@ class Server:
                 except Exception as error:  # noqa: BLE001
                     self._trace("server", "late statement refused", str(error))
 
-    def _give_up(self, statement: Callable[[], object], *, has_begun: bool) -> NoReturn:
-        self._late.append(_Late(trio.current_time() + self._rng.random() * LATE_S_MAX, has_begun, statement))
+    def _give_up(self, what: str, statement: Callable[[], object], *, has_begun: bool) -> NoReturn:
+        due = trio.current_time() + self._rng.random() * LATE_S_MAX
+        self._late.append(_Late(due, has_begun, what, statement))
         raise OperationalError("simulated: no answer in time")
 
     def _carry_out(self, statement: Callable[[], T]) -> T:
@@ -167,15 +172,17 @@ class Server:
             self._engine.start()
         return True
 
-    def _happens(self, fault: str) -> bool:
+    def _happens(self, fault: str, what: str) -> bool:
         share: float = getattr(self._faults, fault)
+        if what.startswith("SELECT"):  # it changes nothing, and there are many of them
+            share *= SELECT_SHARE
         happens = bool(share) and self._rng.random() < share
         if happens:
-            self._trace("network", fault)
+            self._trace("network", fault, what)
         return happens
 
     def _step(self, what: str) -> None:
-        if not self._happens("crash_share"):
+        if not self._happens("crash_share", what):
             return
         self._late = []
         self._down_until = trio.current_time() + self._rng.random() * DOWN_S_MAX

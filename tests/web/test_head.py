@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statnive.actors.connection import Connection
+from statnive.ingest.client_hints import HEADERS as HINT_HEADERS
+from statnive.ingest.client_hints import client_hints
+from statnive.ingest.request import RequestHead
 
 
 class NoSocket:
@@ -60,6 +63,32 @@ def test_headers_are_found_whatever_their_case_and_not_inside_values(
     assert connection.body_bytes == length
     assert connection.others is None
     assert connection.noted.user_agent == b"Mozilla/5.0 (X11)"
+
+
+HINT_VALUES = st.sampled_from(
+    [
+        b"",
+        b"?1",
+        b'"Android"',
+        b'"Google Chrome";v="141", "Chromium";v="141"',
+        b'"GOOGLE CHROME";v="141"',
+        b'"Brave";v="141", "Chromium";v="141"',
+        b"\xff",
+        b'a, sec-ch-ua-model: "x"',
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(HINT_HEADERS), HINT_VALUES, st.booleans()), max_size=8))
+def test_hints_found_in_the_bytes_are_those_that_every_header_gives(
+    headers: list[tuple[bytes, bytes, bool]],
+) -> None:
+    lines = [(name.upper() if shout else name) + b": " + value for name, value, shout in headers]
+    found = read(b"\r\n".join([b"POST / HTTP/1.1", b"Host: x", *lines]) + b"\r\n\r\n").noted
+    every = RequestHead("127.0.0.1")
+    for name, value, _ in headers:
+        every.note(name, value)
+    assert client_hints(found.hints or {}) == client_hints(every.hints or {})
 
 
 def test_repeated_forwarded_for_lines_join_in_their_order() -> None:

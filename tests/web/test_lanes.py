@@ -19,6 +19,7 @@ from statnive.actors.limiter import LimiterHandle
 from statnive.clickhouse.rows import RowEncoder
 from statnive.config import IngestConfig, LimiterConfig, ServerConfig, WalConfig
 from statnive.control.snapshot import Site, Snapshot, SnapshotHolder
+from statnive.event import Row
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
 from statnive.ingest.geo import Geo
@@ -256,6 +257,48 @@ async def test_both_lanes_give_the_same_answer_and_have_the_same_effect(
     fast, slow = seen
     assert fast == slow
     assert (fast[0], fast[3]) == (status, rows)
+
+
+BRAVE = b'sec-ch-ua: "Brave";v="141", "Not?A_Brand";v="8", "Chromium";v="141"'
+CHROME = b'Sec-CH-UA: "Google Chrome";v="141", "Not?A_Brand";v="8", "Chromium";v="141"'
+PLATFORM = (b"sec-ch-ua-mobile: ?0", b'Sec-CH-UA-Platform: "Windows"')
+
+
+@pytest.mark.parametrize(
+    ("headers", "browser", "os_version"),
+    [
+        ((CHROME, *PLATFORM), "Chrome", ""),
+        ((*PLATFORM, BRAVE), "Brave", ""),
+        ((CHROME, *PLATFORM, b'sec-ch-ua-platform-version:\t"15.0.0" '), "Chrome", "11"),
+        ((BRAVE, CHROME, *PLATFORM), "Chrome", ""),
+        ((CHROME, BRAVE, *PLATFORM), "Brave", ""),
+        ((b"sec-ch-ua:", *PLATFORM), "Chrome", ""),
+        ((b'X-Decoy: sec-ch-ua: "Brave";v="1"', CHROME), "Chrome", ""),
+    ],
+)
+async def test_client_hints_make_the_same_row_in_both_lanes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: tuple[bytes, ...],
+    browser: str,
+    os_version: str,
+) -> None:
+    rows: dict[bool, list[Row]] = {False: [], True: []}
+    for slow_only in (False, True):
+        directory = tmp_path / str(slow_only)
+        directory.mkdir()
+        async with lane(directory, slow_only=slow_only) as served:
+            encode, seen = served.pipeline._encode, rows[slow_only]
+
+            def noting(row: Row, encode: Any = encode, seen: list[Row] = seen) -> bytes:
+                seen.append(row)
+                return bytes(encode(row))
+
+            monkeypatch.setattr(served.pipeline, "_encode", noting)
+            assert (await ask(served.port, post(EVENT, *headers)))[0].status == 202
+    (fast,), (slow,) = rows[False], rows[True]
+    assert fast._replace(visit_id=0) == slow._replace(visit_id=0)
+    assert (fast.browser, fast.os_version) == (browser, os_version)
 
 
 async def test_pipelined_requests_are_answered_in_their_order(tmp_path: Path) -> None:

@@ -1,0 +1,13 @@
+"""The scenarios, by letter."""
+
+from chaos.scenarios.a_upstream_cut import UpstreamCut
+from chaos.scenarios.b_mobile_curfew import MobileCurfew
+from chaos.scenarios.c_connection_resets import ConnectionResets
+from chaos.scenarios.contract import Scenario
+from chaos.scenarios.d_degraded_path import DegradedPath
+from chaos.scenarios.e_clickhouse_outage import ClickHouseOutage
+
+SCENARIOS: dict[str, type[Scenario]] = {
+    scenario.letter: scenario
+    for scenario in (UpstreamCut, MobileCurfew, ConnectionResets, DegradedPath, ClickHouseOutage)
+}

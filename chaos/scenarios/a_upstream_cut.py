@@ -1,0 +1,89 @@
+"""A: the upstream is cut. Every packet of every client is dropped, both ways, and then comes through again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaos.rig.clients import Group, requests
+from chaos.scenarios.contract import INGEST_BACK_S, Play, Scenario
+
+CLIENT_LOSS_MAX = 0.005
+EDGE_S = 0.5  # what is sent right before the cut may be on its way when it comes
+
+
+class UpstreamCut(Scenario):
+    """Nobody can reach the node; what did reach it is there."""
+
+    letter = "A"
+    title = "upstream cut"
+
+    def groups(self) -> dict[str, Group]:
+        network = self.rig.network
+        assert network is not None
+        # Each page view on a connection of its own, as new visitors come; patient enough to get through afterwards.
+        patient = self.windows.hold_s + self.windows.after_s
+        return {
+            name: Group(
+                rate=rate,
+                namespace=network.groups[name],
+                connections=4_096,
+                new_connections=True,
+                timeout_s=min(30.0, patient),
+            )
+            for name, rate in (("visitors", 80.0), ("carriers", 30.0))
+        }
+
+    def prepare(self) -> None:
+        super().prepare()
+        figures = self.rig.figures()
+        self._reached_before = _event_requests(figures.figures) if figures else 0.0
+
+    def apply(self, fault: str) -> None:
+        assert self.rig.network is not None
+        for namespace in self.rig.network.groups.values():
+            namespace.lose(1)
+        self._cut = True
+
+    def restore(self) -> None:
+        assert self.rig.network is not None
+        self.rig.network.heal()
+
+    def judge(self, play: Play) -> Iterator[str]:
+        (span,) = play.spans
+        everything = requests(play.all_ledgers())
+        through = [r for r in everything if r.acknowledged and span.begin + EDGE_S < r.answered < span.end]
+        if through:
+            yield f"{len(through)} requests got through the cut: it was none"
+        yield from self.judge_loss(play, list(play.ledgers))
+
+    def judge_loss(self, play: Play, groups: list[str]) -> Iterator[str]:
+        """Lost is only what never reached the node, and hardly anything where the clients could send."""
+        (span,) = play.spans
+        answered = requests(play.all_ledgers())
+        refused = [r for r in answered if r.status and not r.acknowledged]
+        if refused:
+            yield f"{len(refused)} requests were refused, such as with {refused[0].status}"
+        able = [
+            r
+            for group in groups
+            for r in requests(play.ledgers[group])
+            if r.due < span.begin - EDGE_S or r.due > span.end + INGEST_BACK_S
+        ]
+        lost = [r for r in able if not r.acknowledged]
+        if len(lost) > CLIENT_LOSS_MAX * len(able):
+            yield f"{len(lost)} of {len(able)} requests were lost while their senders could send"
+        figures = self.rig.figures()
+        assert figures is not None, "a node that runs answers"
+        reached = _event_requests(figures.figures) - self._reached_before
+        assert play.report is not None
+        there = play.report.facts["acknowledged"] + play.report.facts["without an answer, there"]
+        if reached != there:
+            yield f"{reached:.0f} events reached the node, {there} are there"
+
+    def facts(self, play: Play) -> dict[str, str]:
+        assert play.report is not None
+        return {"there without an answer": str(play.report.facts["without an answer, there"])}
+
+
+def _event_requests(figures: dict[str, float]) -> float:
+    return figures["acceptor_fast_events_total"] + figures["slow_events_total"]

@@ -1,0 +1,158 @@
+"""The Engine: what a failed insert leaves in doubt, and what waits for that."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from statnive.clickhouse import engine as engine_module
+from statnive.clickhouse.engine import Engine
+from statnive.clickhouse.failures import Unavailable
+from statnive.clickhouse.rows import RowEncoder, suffix
+from statnive.clickhouse.settle import SentBlock
+from statnive.config import ClickHouseConfig
+from statnive.errors import PoisonBlock
+from tests.clickhouse_fixture import SQL_DIR, a_row
+
+
+def rows(first_lsn=1, count=4):
+    encoded = RowEncoder().encode(a_row())
+    return {lsn: encoded + suffix(7, lsn) for lsn in range(first_lsn, first_lsn + count)}
+
+
+def block(token="t", **what):
+    own = rows(**what)
+    return SentBlock(7, min(own), max(own), token, own)
+
+
+@pytest.fixture
+def make(empty_engine, monkeypatch):
+    """Engines on the shared chDB, in a database of the test's own."""
+    monkeypatch.setattr(engine_module, "DRIFT_PATIENCE_S", 0.01)
+    made = []
+
+    def make(**options):
+        made.append(Engine(empty_engine.config, empty_engine.data_dir, SQL_DIR, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def insert(engine, payload=None):
+    engine.insert_block(payload or b"".join(rows().values()), rows=4, token="t")
+
+
+def fail(engine, monkeypatch, error):
+    def refuse(*arguments, **named):
+        raise error
+
+    engine.prepare()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._prepare_writer(), "insert_block", refuse)
+        with pytest.raises(type(error)):
+            insert(engine)
+
+
+@pytest.mark.parametrize("error", [Unavailable("reset", ambiguous=True), PoisonBlock("code 27")])
+def test_after_a_failed_insert_nothing_is_checked_until_the_block_is_settled(make, monkeypatch, error):
+    engine = make()
+    fail(engine, monkeypatch, error)
+    with pytest.raises(Unavailable, match="being sent again"):
+        engine.drift_rows()
+    with pytest.raises(Unavailable, match="still being sent again"):
+        engine.check_all(repairing=True, rows_set_aside=0, patience_s=0.01)
+    assert engine.settle_block(block()) == []
+    assert engine.drift_rows() == 0
+    assert engine.check_all(repairing=False, rows_set_aside=0, patience_s=0).rows == 4
+
+
+def test_an_insert_of_which_nothing_was_sent_leaves_no_doubt(make, monkeypatch):
+    engine = make()
+    fail(engine, monkeypatch, Unavailable("refused", ambiguous=False))
+    assert engine.drift_rows() == 0
+
+
+def test_a_block_recorded_by_the_last_run_is_in_doubt_from_the_start(make):
+    engine = make(in_doubt=True)
+    with pytest.raises(Unavailable):
+        engine.drift_rows()
+    engine.settle_block(block())
+    assert engine.drift_rows() == 0
+
+
+def test_a_block_that_can_t_be_settled_stays_in_doubt(make, monkeypatch):
+    engine = make()
+    monkeypatch.setattr(engine_module, "settle", lambda client, block: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine.settle_block(block())
+    with pytest.raises(Unavailable):
+        engine.drift_rows()
+
+
+def test_a_check_waits_for_the_block_in_doubt(make):
+    engine = make(in_doubt=True)
+    found = []
+    check = threading.Thread(
+        target=lambda: found.append(engine.check_all(repairing=False, rows_set_aside=0, patience_s=30))
+    )
+    check.start()
+    engine.settle_block(block())
+    check.join(30)
+    assert found[0].rows == 4
+
+
+def test_after_an_unclean_stop_the_log_of_tokens_is_repaired_before_the_engine_is_opened(make, monkeypatch):
+    order = []
+    monkeypatch.setattr(
+        engine_module, "repair_dedup_logs", lambda directory: order.append(directory.name) or ["dropped 1"]
+    )
+    connect = engine_module.connect
+    monkeypatch.setattr(
+        engine_module, "connect", lambda *args, **named: order.append("open") or connect(*args, **named)
+    )
+    engine = make(unclean=True)
+    engine.prepare()
+    assert order == ["clickhouse", "open"]
+    assert engine.settle_block(block()) == ["dropped 1"]
+    assert engine.settle_block(block()) == []
+    make(unclean=False).prepare()
+    assert order.count("clickhouse") == 1
+
+
+def test_a_server_s_log_of_tokens_is_not_ours_to_repair(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_module, "repair_dedup_logs", lambda directory: 1 / 0)
+    engine = Engine(ClickHouseConfig(url="http://127.0.0.1:9"), tmp_path, SQL_DIR, unclean=True)
+    with pytest.raises(Unavailable):
+        engine.prepare()
+    engine.close()
+
+
+def test_a_repair_that_was_cut_off_is_finished_at_the_next_start(make):
+    engine = make()
+    insert(engine)
+    writer = engine._prepare_writer()
+    database = writer.database
+    writer.command(f"CREATE TABLE {database}.repair_kept AS {database}.events_raw")
+    writer.insert_block(b"".join(rows().values()), rows=4, token="k", table="repair_kept")
+    writer.command(f"ALTER TABLE {database}.events_raw DELETE WHERE lsn <= 2 SETTINGS mutations_sync = 2")
+    writer.command(f"CREATE TABLE {database}.repair_rollup AS {database}.daily_pages")
+    engine = make()
+    engine.prepare()
+    assert engine.settle_block(block()) == ["a repair that was cut off was finished"]
+    found = engine.check_all(repairing=False, rows_set_aside=0, patience_s=0)
+    assert (found.is_right, found.rows) == (True, 4)
+    tables = writer.operator_query(
+        "SELECT name FROM system.tables WHERE database = {d:String} AND startsWith(name, 'repair_')",
+        {"d": database},
+    )
+    assert tables == []
+
+
+def test_refused_rows_are_found_without_inserting_any(make):
+    engine = make()
+    refused = engine.find_refused({**rows(), 9: b"\xc1"})
+    assert refused.keys() == {9}
+    assert engine.check_all(repairing=False, rows_set_aside=0, patience_s=0).rows == 0
