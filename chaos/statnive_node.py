@@ -158,24 +158,11 @@ class StatniveNode:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def thread_cpu_s(self) -> dict[str, float]:
-        """CPU seconds by kind of thread: "event loop", "workers" (Python's), "engine" (ClickHouse's)."""
-        seconds = {"event loop": 0.0, "workers": 0.0, "engine": 0.0}
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            try:
-                name, _, rest = (task / "stat").read_text().partition("(")[2].rpartition(")")
-            except FileNotFoundError:
-                continue
-            fields = rest.split()
-            kind = (
-                "event loop"
-                if task.name == str(self.pid)
-                else "workers"
-                if name.startswith(("python", "Trio"))
-                else "engine"
-            )
-            seconds[kind] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return seconds
+    def loop_cpu_s(self) -> float:
+        """CPU seconds of the event loop's thread so far. (Worker threads come and go: theirs can't be summed.)"""
+        stat = Path(f"/proc/{self.pid}/task/{self.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self) -> int:
         """Resident memory now."""

@@ -255,7 +255,7 @@ def verify(data_dir: Path | None, file: Path | None, repair: bool) -> None:
     for line in _verified(found):
         click.echo(line)
     if not found["is_right"]:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _verified(found: dict[str, Any]) -> list[str]:

@@ -91,8 +91,8 @@ def fixed_rates(options: Options, verdicts: Verdicts) -> str:
     verdicts.note("law", text, share > 0.999 and stage.lost == stage.duplicated == 0)
     verdicts.note("path", f"{stage.path_us:.0f} µs", stage.path_us <= 45)
     explained = (
-        "Hot path: CPU of the event loop's thread and of the workers that commit and read the log back; the engine's "
-        "threads are the column beside it."
+        "Hot path: CPU of the event loop's thread and of the commits (frame, write, fdatasync); the rest is the writer's "
+        "and the engine's, on other threads."
     )
     return table(STAGE_HEADINGS, rows) + "\n\n" + explained
 
@@ -151,7 +151,7 @@ def overload(options: Options, verdicts: Verdicts) -> str:
             settings = settings_for(node.url, options, connections=connections, timeout_s=5)
             for summary in run(settings, stages, None).stages:
                 name = f"{summary.rate:,.0f} over {connections:,} connections"
-                rows.append(stage_row(name, Measured(summary, {}, node.resident_bytes(), {})))
+                rows.append(stage_row(name, Measured(summary, 0.0, 0.0, node.resident_bytes(), {})))
     keep = (0, 1, 2, 3, 4, 5, 8)
     return table([STAGE_HEADINGS[i] for i in keep], [[row[i] for i in keep] for row in rows])
 
@@ -188,8 +188,7 @@ def baselines(options: Options, verdicts: Verdicts) -> str:
     with bench_directory() as directory, node_on(directory, cpus=(0,)) as node:
 
         def path_s() -> float:
-            seconds_by_kind = node.thread_cpu_s()
-            return seconds_by_kind["event loop"] + seconds_by_kind["workers"]
+            return node.loop_cpu_s() + node.metrics()["wal_commit_cpu_seconds_total"]
 
         found["statnive"] = ramped_on_one_core(node.url, 4_000, seconds, options, path_s)
     names = {

@@ -52,7 +52,7 @@ class Verdicts:
 
 STAGE_HEADINGS = [
     "requests/s", "acknowledged", "refused", "no answer", "p50 ms", "p99 ms", "p99.9 ms",
-    "hot path µs", "memory MB", "node µs", "engine µs", "generator", "WAL B/request", "lost", "doubled",
+    "hot path µs", "memory MB", "node µs", "rest µs", "generator", "WAL B/request", "lost", "doubled",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def stage_row(name: str, measured: Measured) -> list[str]:
     """One row under STAGE_HEADINGS."""
     summary = measured.summary
     latency = summary.latency_ms
-    known = bool(measured.cpu_s)
+    known = measured.node_cpu_s > 0
     wal_bytes = measured.metrics.get("wal_payload_bytes_total", 0) / max(1, summary.acknowledged)
     return [
         name,
@@ -73,7 +73,7 @@ def stage_row(name: str, measured: Measured) -> list[str]:
         f"{measured.path_us:.0f}" if known else "",
         f"{measured.resident_bytes / 1e6:,.0f}",
         f"{measured.cpu_us:.0f}" if known else "",
-        f"{measured.cpu_s['engine'] / max(1, summary.acknowledged) * 1e6:.0f}" if known else "",
+        f"{measured.cpu_us - measured.path_us:.0f}" if known else "",
         f"{summary.cpu_us_per_request:.0f} µs",
         f"{wal_bytes:.0f}" if wal_bytes else "",
         f"{measured.lost}" if measured.lost >= 0 else "",

@@ -42,7 +42,8 @@ class Measured:
     """One stage against a node: the generator's summary and what the node used meanwhile."""
 
     summary: Summary
-    cpu_s: dict[str, float]
+    node_cpu_s: float
+    loop_cpu_s: float
     resident_bytes: int
     metrics: dict[str, float]  # differences of counters over the stage
     lost: int = -1  # -1 = not held against the oracle
@@ -51,12 +52,12 @@ class Measured:
     @property
     def cpu_us(self) -> float:
         """CPU of the whole node for each acknowledged request, engine included."""
-        return sum(self.cpu_s.values()) / max(1, self.summary.acknowledged) * 1e6
+        return self.node_cpu_s / max(1, self.summary.acknowledged) * 1e6
 
     @property
     def path_us(self) -> float:
-        """CPU of the event loop's thread and of the workers that commit: the hot path."""
-        path_s = self.cpu_s["event loop"] + self.cpu_s["workers"]
+        """CPU of the event loop's thread and of the commits: the hot path."""
+        path_s = self.loop_cpu_s + self.metrics.get("wal_commit_cpu_seconds_total", 0.0)
         return path_s / max(1, self.summary.acknowledged) * 1e6
 
 
@@ -123,13 +124,12 @@ def run_stage(node: StatniveNode, stage: Stage, settings: Settings, ledger: Path
     """One stage after a short warm-up; the node's CPU and counters over it."""
     warm_up = attrs.evolve(settings, run=f"{settings.run}-warm")
     run(warm_up, [Stage(1_000, 2)], None)
-    cpu, metrics = node.thread_cpu_s(), node.metrics()
+    cpu_s, loop_s, metrics = node.cpu_s(), node.loop_cpu_s(), node.metrics()
     result = run(settings, [stage], ledger)
-    used = {kind: seconds - cpu[kind] for kind, seconds in node.thread_cpu_s().items()}
-    after = node.metrics()
+    cpu_s, loop_s, after = node.cpu_s() - cpu_s, node.loop_cpu_s() - loop_s, node.metrics()
     changes = {name: value - metrics.get(name, 0.0) for name, value in after.items()}
     changes["wal_bytes_now"] = after["wal_bytes"]
-    return Measured(result.stages[0], used, node.resident_bytes(), changes)
+    return Measured(result.stages[0], cpu_s, loop_s, node.resident_bytes(), changes)
 
 
 def ramped_on_one_core(

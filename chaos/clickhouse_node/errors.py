@@ -22,6 +22,7 @@ HTTP_STATUS: Final = {code: status for status, codes in _STATUS.items() for code
 
 # The names of the codes that are raised here and not by the engine.
 NAMES: Final = {
+    33: "CANNOT_READ_ALL_DATA",
     36: "BAD_ARGUMENTS",
     48: "NOT_IMPLEMENTED",
     62: "SYNTAX_ERROR",

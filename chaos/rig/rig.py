@@ -96,11 +96,11 @@ class Rig:
         self.path_to_node: ProxyProcess | None = None
         self.node: StatniveNode | None = None
         self.ended: list[Ended] = []  # nodes that have ended, on purpose or not
-        self._settings = {**SETTINGS, **(settings or {})}
-        self.segment_bytes = int(self._settings["STATNIVE_WAL_SEGMENT_BYTES"])
+        self.settings = {**SETTINGS, **(settings or {})}
+        self.segment_bytes = int(self.settings["STATNIVE_WAL_SEGMENT_BYTES"])
         if self.network:
             for key in ("TRUSTED_PROXIES", "DASHBOARD_FROM"):
-                self._settings[f"STATNIVE_SERVER_{key}"] = f"127.0.0.0/8,{self.network.network}"
+                self.settings[f"STATNIVE_SERVER_{key}"] = f"127.0.0.0/8,{self.network.network}"
 
     # --- up and down ----------------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class Rig:
         self.reap()
         if self.node is not None:
             return
-        settings = dict(self._settings)
+        settings = dict(self.settings)
         if self.path_to_clickhouse is not None:
             settings["STATNIVE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{self.path_to_clickhouse.port}"
             settings["STATNIVE_CLICKHOUSE_DATABASE"] = self.database

@@ -6,8 +6,22 @@ from chaos.scenarios.c_connection_resets import ConnectionResets
 from chaos.scenarios.contract import Scenario
 from chaos.scenarios.d_degraded_path import DegradedPath
 from chaos.scenarios.e_clickhouse_outage import ClickHouseOutage
+from chaos.scenarios.f_clock_skew import ClockSkew
+from chaos.scenarios.h_disk_full import DiskFull
+from chaos.scenarios.j_torn_log import TornLog
+from chaos.scenarios.k_poison_row import PoisonRow
 
 SCENARIOS: dict[str, type[Scenario]] = {
     scenario.letter: scenario
-    for scenario in (UpstreamCut, MobileCurfew, ConnectionResets, DegradedPath, ClickHouseOutage)
+    for scenario in (
+        UpstreamCut,
+        MobileCurfew,
+        ConnectionResets,
+        DegradedPath,
+        ClickHouseOutage,
+        ClockSkew,
+        DiskFull,
+        TornLog,
+        PoisonRow,
+    )
 }
