@@ -119,8 +119,7 @@ class Campaign:
     def __init__(self, directory: Path, *, jobs: int = 2) -> None:
         self._directory = directory.resolve()
         self._jobs = jobs
-        self._local = threading.local()
-        self._judges: list[Judge] = []
+        self._judges: list[Judge] = []  # those at rest
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -170,12 +169,12 @@ class Campaign:
         return attrs.evolve(_compare(point, unharmed, acked, found), seconds=seconds)
 
     def _judge(self, data_dir: Path) -> dict[str, Any]:
-        judge = getattr(self._local, "judge", None)
-        if judge is None:
-            judge = self._local.judge = Judge()
-            with self._lock:
-                self._judges.append(judge)
-        return judge(data_dir)
+        with self._lock:
+            judge = self._judges.pop() if self._judges else Judge()
+        found = judge(data_dir)
+        with self._lock:
+            self._judges.append(judge)
+        return found
 
     def _template(self, state: str) -> Path:
         """The prepared directory of a state; made once."""

@@ -59,7 +59,7 @@ class Target:
         config = IngestConfig(cache_entries=500, visits_max=2_000)
         site = Site(1, "example.com", "Europe/Berlin", HOSTS)
         self.now = NOW
-        self.drops = Drops(lambda: self.now, 20, 50)
+        self.drops = Drops(lambda: self.now, 40, 50)
         self._rows: list[Row] = []
         encode = RowEncoder().encode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +24,12 @@ class Disk:
         path.mkdir(parents=True, exist_ok=True)
 
     def fill(self, leave_bytes: int = 0) -> None:
-        """Take all of its room but `leave_bytes`."""
+        """Take all of its room but `leave_bytes`, whatever others take meanwhile."""
         descriptor = os.open(self.path / BALLAST, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            had = os.fstat(descriptor).st_size
-            more = shutil.disk_usage(self.path).free - leave_bytes
-            if more > 0:
-                os.posix_fallocate(descriptor, had, more)
+            while (more := self.free_bytes - leave_bytes) > 0:
+                with suppress(OSError):  # somebody was faster
+                    os.posix_fallocate(descriptor, os.fstat(descriptor).st_size, more)
         finally:
             os.close(descriptor)
 
@@ -74,6 +73,12 @@ class Ext4(Disk):
 
     def mount(self) -> None:
         run("mount", "-o", "loop", str(self.image), str(self.path))
+
+    def repair(self) -> None:
+        """What an operator does after the device failed: take it down, check it, mount it again. Nobody uses it."""
+        run("umount", str(self.path), check=False)
+        run("e2fsck", "-f", "-y", str(self.image), check=False)  # 1: errors were corrected
+        self.mount()
 
     def cut(self, copy: Path) -> None:
         """What a power cut now would leave: only what reached the device. The caller has stopped its writers."""

@@ -7,9 +7,12 @@ from chaos.scenarios.contract import Scenario
 from chaos.scenarios.d_degraded_path import DegradedPath
 from chaos.scenarios.e_clickhouse_outage import ClickHouseOutage
 from chaos.scenarios.f_clock_skew import ClockSkew
+from chaos.scenarios.g_sigkill import Sigkill
 from chaos.scenarios.h_disk_full import DiskFull
+from chaos.scenarios.i_io_errors import IoErrors
 from chaos.scenarios.j_torn_log import TornLog
 from chaos.scenarios.k_poison_row import PoisonRow
+from chaos.scenarios.l_power_loss import PowerLoss
 
 SCENARIOS: dict[str, type[Scenario]] = {
     scenario.letter: scenario
@@ -20,8 +23,11 @@ SCENARIOS: dict[str, type[Scenario]] = {
         DegradedPath,
         ClickHouseOutage,
         ClockSkew,
+        Sigkill,
         DiskFull,
+        IoErrors,
         TornLog,
         PoisonRow,
+        PowerLoss,
     )
 }

@@ -26,7 +26,8 @@ from chaos.rig.watch import Sample, Watch, drain_ratio
 
 INGEST_BACK_S: Final = 2.0
 DRAIN_RATIO_MIN: Final = 5.0
-FATAL_END_S: Final = 2.0  # "at once"
+FATAL_END_S: Final = 5.0  # "at once", the injection's own time included
+DEATH_S: Final = 30.0  # when a node that should have ended is given up
 FATAL_CODE: Final = 3
 STAGE_S_MAX: Final = 600.0
 
@@ -40,10 +41,11 @@ class Windows:
     after_s: float = 3.0
     kills: int = 50
     cuts: int = 30
-    thorough: bool = True  # every byte and every system call; otherwise samples
+    points: int = 6  # system calls of each kind to be killed at; 0: all there are
+    every_byte: bool = True  # of the last frame; otherwise a sample
 
 
-QUICK: Final = Windows(before_s=0.7, hold_s=2.2, after_s=2.2, kills=5, cuts=3, thorough=False)
+QUICK: Final = Windows(before_s=0.7, hold_s=2.2, after_s=2.2, kills=5, cuts=3, points=1, every_byte=False)
 SHORT: Final = Windows()
 
 
@@ -161,12 +163,15 @@ class Scenario(ABC):
         return {}
 
 
-def fatal_end(fault: str, ended: Ended | None) -> Iterator[str]:
-    """What is wrong with the end of a node that had to end: non-zero and with one clear line."""
+def fatal_end(span: Span) -> Iterator[str]:
+    """What is wrong with the end of a node that had to end: at once, non-zero and with one clear line."""
+    fault, ended = span.fault, span.ended
     if ended is None:
         yield f"{fault} did not end the node"
         return
     words = ended.last_words()
+    if span.end - span.begin > FATAL_END_S:
+        yield f"{fault} took {span.end - span.begin:.1f} s to end the node"
     if ended.code != FATAL_CODE:
         yield f"{fault} ended the node with {ended.code}, not {FATAL_CODE}: {words[-1:]}"
     if len(words) != 1 or not words[0].startswith("statnive: "):
@@ -198,6 +203,7 @@ def play(scenario: Scenario, run: str) -> Outcome:
             for fault in scenario.faults():
                 played.spans.append(_break_and_restore(scenario, fault))
                 time.sleep(scenario.rest_s())
+                rig.reap()  # a node that ended after all: the rest shows that nothing comes back
             played.ledgers = {name: one.end() for name, one in clients.items()}
             drained = rig.drain()
             played.samples = watch.samples

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from chaos.rig.clients import Group, requests
 from chaos.rig.watch import until
-from chaos.scenarios.contract import FATAL_END_S, Play, Scenario, fatal_end
+from chaos.scenarios.contract import DEATH_S, Play, Scenario, fatal_end
 
 APPENDING, ROTATING, CHECKPOINTING = "full while appending", "full while rotating", "full while checkpointing"
 BITE_S = 20.0
@@ -22,7 +22,7 @@ class DiskFull(Scenario):
     fatal = True
 
     def groups(self) -> dict[str, Group]:
-        return {"visitors": Group(rate=250)}
+        return {"visitors": Group(rate=250, timeout_s=2)}
 
     def faults(self) -> Sequence[str]:
         return (APPENDING, ROTATING, CHECKPOINTING)
@@ -34,6 +34,7 @@ class DiskFull(Scenario):
     def apply(self, fault: str) -> None:
         assert self.rig.clickhouse is not None
         self._fault = fault
+        self._refused_before = self._refused()
         if fault != CHECKPOINTING:
             self.rig.clickhouse.kill()  # nothing is inserted, so nothing is checkpointed
         self.rig.disk.fill(self.rig.segment_bytes // 2 if fault == ROTATING else 0)
@@ -41,7 +42,7 @@ class DiskFull(Scenario):
     def hold(self, seconds: float) -> None:
         """Until the node refuses or has ended."""
         if self._fault == CHECKPOINTING:
-            self.rig.wait_node(FATAL_END_S)
+            self.rig.wait_node(DEATH_S)
             return
         if until(self._refuses, BITE_S, 0.05) and self.rig.node is not None:
             self._bit[self._fault] = "refused with 503"
@@ -57,7 +58,7 @@ class DiskFull(Scenario):
         for span in play.spans:
             if span.ended is not None:
                 self._bit[span.fault] = f"ended with {span.ended.code}"
-                yield from fatal_end(span.fault, span.ended)
+                yield from fatal_end(span)
             elif span.fault == CHECKPOINTING:
                 yield "a checkpoint that can't be written did not end the node"
             if span.fault not in self._bit:
@@ -71,5 +72,8 @@ class DiskFull(Scenario):
 
     def _refuses(self) -> bool:
         self.rig.reap()
+        return self.rig.node is None or self._refused() > self._refused_before
+
+    def _refused(self) -> float:
         figures = self.rig.figures()
-        return self.rig.node is None or (figures is not None and figures["wal_refused_total"] > 0)
+        return figures["wal_refused_total"] if figures else 0.0

@@ -29,7 +29,7 @@ class TornLog(Scenario):
     fatal = True  # the node is killed to get at its log
 
     def groups(self) -> dict[str, Group]:
-        return {"visitors": Group(rate=200)}
+        return {"visitors": Group(rate=200, timeout_s=2)}
 
     def faults(self) -> Sequence[str]:
         return (TORN, FLIPPED)
@@ -108,7 +108,7 @@ class TornLog(Scenario):
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(wal, copy)
         expected = [(placed.frame.first_lsn, placed.frame.payload) for placed in surgery.frames(wal)]
-        step = 1 if self.windows.thorough else SAMPLE
+        step = 1 if self.windows.every_byte else SAMPLE
         for at in range(1, len(data), step):
             self._try(copy, path.name, offset, data[:at], expected, f"cut after byte {at}")
         for at in range(0, len(data), step):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from chaos.clickhouse_node import Fault
 from chaos.rig import surgery
+from chaos.rig.clients import Group
 from chaos.rig.watch import until
 from chaos.scenarios.contract import Play, Scenario
 
@@ -21,6 +22,9 @@ class PoisonRow(Scenario):
     letter = "K"
     title = "poison row"
     fatal = True  # the node is stopped to get the row into its log
+
+    def groups(self) -> dict[str, Group]:
+        return {"visitors": Group(rate=150, timeout_s=2)}
 
     def faults(self) -> Sequence[str]:
         return (POISON, CLAIM)

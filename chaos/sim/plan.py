@@ -13,6 +13,8 @@ from statnive.config import WalConfig, WriterConfig
 
 KIB = 1024
 SEGMENT_BYTES = 16 * KIB
+# Where a process dies: anywhere, or at a call of these names, however rare they are.
+CALLS = ("", "", "", "", "pwrite", "fdatasync", "fdatasync", "rename", "fsync_dir", "unlink", "token of", "syncfs", "ALTER")
 Kind = Literal["embedded", "server"]
 
 
@@ -99,10 +101,13 @@ def draw(rng: random.Random) -> Plan:
 
 def _life(rng: random.Random, kind: Kind) -> LifePlan:
     death: Death | None = rng.choice((None, "kill", "kill", "power", "power", "cancel"))
-    at_step = int(2 ** rng.uniform(2, 10))  # as often among the first ten steps as among the last five hundred
-    by_step = rng.random() < 0.75
+    by_step = rng.random() < 0.8
+    at_call = rng.choice(CALLS)
+    # As often among the first ten steps as among the last five hundred.
+    at_step = int(2 ** rng.uniform(0, 5 if at_call else 10))
     fate = Fate(
         death=death,
+        at_call=at_call,
         at_step=at_step if death and by_step and death != "cancel" else None,
         after_s=rng.uniform(0.01, 0.4) if death and (not by_step or death == "cancel") else 60.0,
         preempt_share=rng.choice((0.0, 0.0, 0.03, 0.2)),

@@ -39,6 +39,7 @@ class Fate:
 
     death: Death | None = None  # None: it is stopped in good order
     at_step: int | None = None
+    at_call: str = ""  # it is that step's number among those whose name begins so
     after_s: float = 60.0  # simulated
     preempt_share: float = 0.0  # of steps, at which other threads run first
     latency_s_max: float = 0.004
@@ -67,8 +68,9 @@ class Process:
             self.threads.pause(self.rng.random() * self.fate.latency_s_max)
             if self.dead:
                 raise Crash
-        self.steps += 1
-        if self.steps != self.fate.at_step:
+        if what.startswith(self.fate.at_call):
+            self.steps += 1
+        if self.steps != self.fate.at_step or not what.startswith(self.fate.at_call):
             return False
         self.die(what)
         return True

@@ -70,8 +70,10 @@ class SaltsHandle:
         now = clock()
         self.ratchet = _load(file) or _create(file, _oldest_needed(now))
         self._salts: dict[tuple[int, int], bytes] = {}
-        # A start after a gap is like a jump: the clock is believed once it has stayed.
-        self._trusted_wall = min(now, (self.ratchet.day + 2) * _DAY_S)
+        # A start after a gap is like a jump: the clock may be wrong (not set yet, after a boot), so beyond the time of
+        # the key that was kept it is believed once it has stayed; until then only that time's beginning is certain.
+        needed_since = self.ratchet.day * _DAY_S + GRACE_S + _ZONE_LAST_S
+        self._trusted_wall = now if now < needed_since + _DAY_S else needed_since
         self._checked_at = monotonic()
         self._ahead_since: float | None = None
         self.rotations = 0

@@ -7,6 +7,7 @@ value of its own; the other events of its request go on.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,12 +18,16 @@ import msgspec
 from statnive import event as limits
 from statnive.config import IngestConfig
 from statnive.errors import Rejected
+from statnive.ingest.currencies import CURRENCIES
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-_CURRENCY = re.compile(r"[A-Z]{3}")
 _REVENUE_LIMIT = Decimal(10) ** 15
 _NO_ENGAGEMENT = (limits.SCROLL_UNTOLD, 0)
 _NO_REVENUE = (0, "")
+# In JSON: a whole pair, half of one, any other escape. Text cut in the middle of an emoji ends with a half.
+_ESCAPES = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(\\.)"
+)
 _DOMAINS_MAX = 10_000
 PAGEVIEW = limits.PAGEVIEW
 
@@ -86,6 +91,7 @@ class Parser:
         self._events_max = config.events_per_request_max
         self._pages = PageCache(config.cache_entries)
         self._domains: dict[str, tuple[str, ...]] = {}
+        self.left_out: Counter[str] = Counter()  # "revenue", "property": left out of events that were kept
 
     @property
     def pages(self) -> PageCache:
@@ -116,7 +122,7 @@ class Parser:
 
     def _event(self, raw: bytes | msgspec.Raw) -> WireEvent:
         try:
-            payload = _decode_one(raw)
+            payload = _decode(raw)
         except msgspec.ValidationError as error:
             raise Rejected(_field(error), _reason(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -131,6 +137,8 @@ class Parser:
         props = payload.p or payload.props or payload.m or payload.meta
         revenue = payload.revenue_short or payload.revenue
         amount, currency = _revenue(revenue) if revenue else _NO_REVENUE
+        if revenue and not currency:
+            self.left_out["revenue"] += 1
         interactive = payload.i if payload.i is not None else payload.interactive
         domain = payload.d if payload.d is not None else payload.domain
         referrer = payload.r or payload.referrer
@@ -139,7 +147,7 @@ class Parser:
             page,
             (page.host,) if domain is None else self._domains.get(domain) or self._split_domains(domain),
             referrer[: limits.REFERRER_BYTES_MAX] if referrer else "",
-            _props(props) if props else {},
+            _props(props, self.left_out) if props else {},
             interactive is not False,
             scroll_depth,
             engaged_ms,
@@ -193,6 +201,18 @@ def split_url(url: str, hash_mode: bool) -> Page:
     return Page(host, path[: limits.PATH_CHARS_MAX], parts.query)
 
 
+def _decode(raw: bytes | msgspec.Raw) -> Payload:
+    """Raises what msgspec raises. Half a surrogate pair is left out of its text: the rest of the event is good."""
+    try:
+        return _decode_one(raw)
+    except msgspec.DecodeError:
+        whole = bytes(raw)
+        mended = _ESCAPES.sub(lambda found: found[1] or found[2] or b"", whole)
+        if mended == whole:
+            raise
+    return _decode_one(mended)
+
+
 def _ascii_host(host: str) -> str:
     """Punycode, lower case: what the site table holds. A host that IDNA refuses stays as it is (and is unknown)."""
     if host.isascii():
@@ -221,11 +241,14 @@ def _domains(domain: str) -> tuple[str, ...]:
     if not domain.strip():
         raise Rejected("domain", "is blank")
     hosts = (clean(_ascii_host(part.strip()))[: limits.HOST_CHARS_MAX] for part in domain[:2_000].split(","))
-    return tuple(dict.fromkeys(host for host in hosts if host))
+    found = tuple(dict.fromkeys(host for host in hosts if host))
+    if not found:
+        raise Rejected("domain", "names no host")
+    return found
 
 
-def _props(props: dict[str, Any] | str) -> dict[str, str]:
-    """Properties as text; lists, objects and blanks are left out, as Plausible does."""
+def _props(props: dict[str, Any] | str, left_out: Counter[str]) -> dict[str, str]:
+    """Properties as text; lists, objects and blanks are left out, as Plausible does, and counted."""
     if isinstance(props, str):
         try:
             props = msgspec.json.decode(props.encode("utf-8", "replace"), type=dict[str, Any])
@@ -239,10 +262,12 @@ def _props(props: dict[str, Any] | str) -> dict[str, str]:
             ready[key] = value
             continue
         if value is None or isinstance(value, (list, dict)):
+            left_out["property"] += 1
             continue
         text = clean(str(value).lower() if isinstance(value, bool) else str(value)).strip()
         name = clean(key).strip()
         if not text or not name:
+            left_out["property"] += 1
             continue
         if len(name.encode()) > limits.PROP_KEY_BYTES_MAX:
             raise Rejected("props", f"has a name longer than {limits.PROP_KEY_BYTES_MAX} bytes")
@@ -290,7 +315,7 @@ def _revenue(revenue: dict[str, Any] | str) -> tuple[int, str]:
         currency = str(revenue.get("currency")).upper()
     except (InvalidOperation, msgspec.DecodeError):
         return 0, ""
-    if not amount.is_finite() or abs(amount) >= _REVENUE_LIMIT or not _CURRENCY.fullmatch(currency):
+    if not amount.is_finite() or abs(amount) >= _REVENUE_LIMIT or currency not in CURRENCIES:
         return 0, ""
     return int((amount * 1_000).to_integral_value()), currency
 

@@ -111,6 +111,21 @@ def test_a_wall_clock_that_jumps_two_days_and_back_burns_no_key(tmp_path: Path) 
     assert salts.salt(1, day) == salt
 
 
+def test_a_start_with_a_clock_two_days_ahead_burns_no_key(tmp_path: Path) -> None:
+    time = Time()
+    time.wall += 3_600  # past the beginning of the second half of the day: its own key is the oldest one needed
+    day = NOON // DAY
+    salt = handle(tmp_path, time).salt(1, day)
+    time.wall += 2 * DAY
+    salts = handle(tmp_path, time)
+    for _ in range(int(CONFIRM_S / 3_600) - 1):
+        assert not rotate(salts)
+        time.pass_s(3_600)
+    time.wall -= 2 * DAY
+    assert not rotate(salts)
+    assert salts.salt(1, day) == salt
+
+
 def test_a_jump_that_stays_is_believed_in_the_end(tmp_path: Path) -> None:
     time = Time()
     salts = handle(tmp_path, time)

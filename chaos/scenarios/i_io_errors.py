@@ -1,0 +1,86 @@
+"""I: the disk says no. fdatasync, write and rename fail with EIO (strace on the running node); and the real thing, an
+ext4 file system whose device has no room left, so that the kernel itself reports the error, and only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chaos.rig.clients import Group
+from chaos.rig.disks import Ext4
+from chaos.rig.tracer import Injection
+from chaos.scenarios.contract import DEATH_S, Play, Scenario, fatal_end
+
+FDATASYNC, WRITE, RENAME = "fdatasync fails", "write fails", "rename fails"
+ONE_RENAME, DEVICE = "one rename fails", "the device fails"
+INJECTED = {
+    FDATASYNC: ("fdatasync", "error=EIO:when=1+"),
+    WRITE: ("pwrite64", "error=EIO:when=1+"),
+    RENAME: ("rename", "error=EIO:when=1+"),
+    ONE_RENAME: ("rename", "error=EIO:when=3"),
+}
+MUST_END = (FDATASYNC, WRITE, RENAME, DEVICE)
+
+
+class IoErrors(Scenario):
+    """Nothing is acknowledged after a failed write or flush, and the node ends; what was acknowledged is there."""
+
+    letter = "I"
+    title = "I/O errors"
+    kinds = ("embedded",)
+    fatal = True
+
+    def groups(self) -> dict[str, Group]:
+        return {"visitors": Group(rate=150, timeout_s=2)}
+
+    def faults(self) -> Sequence[str]:
+        return (FDATASYNC, WRITE, RENAME, ONE_RENAME, DEVICE)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._injection: Injection | None = None
+        self._hits: dict[str, int] = {}
+
+    def apply(self, fault: str) -> None:
+        assert self.rig.node is not None
+        self._fault = fault
+        if fault == DEVICE:
+            assert self.rig.backing is not None
+            self.rig.backing.fill()
+            return
+        call, what = INJECTED[fault]
+        log = self.rig.path / f"strace-{call}-{len(self._hits)}.log"
+        self._injection = Injection(self.rig.home, self.rig.node.pid, [call], what, log)
+
+    def hold(self, seconds: float) -> None:
+        if self._fault in MUST_END:
+            self.rig.wait_node(DEATH_S)
+        else:
+            super().hold(seconds)
+        if self._injection is not None:
+            self._injection.end()
+            self._hits[self._fault] = self._injection.hits()
+            self._injection = None
+
+    def restore(self) -> None:
+        if getattr(self, "_injection", None) is not None:
+            self._injection.end()  # type: ignore[union-attr]
+            self._injection = None
+        if self.rig.backing is not None:
+            self.rig.backing.free()
+        self.rig.reap()
+        if self.rig.node is None and isinstance(self.rig.disk, Ext4):
+            self.rig.disk.repair()
+        self.rig.start_node()
+
+    def judge(self, play: Play) -> Iterator[str]:
+        for span in play.spans:
+            if span.fault in MUST_END or span.ended is not None:
+                yield from fatal_end(span)
+            if span.fault != DEVICE and not self._hits.get(span.fault):
+                yield f"{span.fault}: no call was tampered with"
+
+    def facts(self, play: Play) -> dict[str, str]:
+        return {
+            span.fault: f"ended with {span.ended.code}" if span.ended else "went on" for span in play.spans
+        }
