@@ -76,7 +76,6 @@ class ServerConfig:
     answer_deadline_s: float = _number(20.0)
     backlog: int = _number(2_048)
     queue_target_ms: float = _number(250)
-    coalesce_ms: float = _number(1, _at_least_zero)
 
 
 @attrs.frozen

@@ -275,6 +275,8 @@ class Node:
             if part is not None:
                 stats.update(part.stats())
         stats["slow_events_total"] = self.ingest_app.events_requests
+        for what in ("revenue", "property"):
+            stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]
         stats["visits_open"] = len(self.visits)
         stats["visits_evicted_early_total"] = self.visits.evicted_early
         for name, cache in (

@@ -144,13 +144,14 @@ def recovery_s(ledgers: list[Ledger], end: float, until: float = float("inf")) -
     """How long after the fault's end (CLOCK_MONOTONIC) the last request fell due that was not acknowledged within
     LATE_S; for none, when the first acknowledgement came. None: there was none. `until`: the next fault.
     """
-    after = [request for request in requests(ledgers) if end <= request.due < until - LATE_S]
-    good = [r for r in after if r.acknowledged and r.answered - r.due <= LATE_S]
-    if not good:
+    after = [request for request in requests(ledgers) if end <= request.due < until]
+    good = [r.answered for r in after if r.acknowledged and r.answered - r.due <= LATE_S]
+    if not good or min(good) > until:
         return None
-    bad = [r.due for r in after if not (r.acknowledged and r.answered - r.due <= LATE_S)]
-    first = min(r.answered for r in good)
-    return max([first, *bad]) - end
+    # What fell due right before the next fault may be that one's.
+    own = [r for r in after if r.due < until - LATE_S]
+    bad = [r.due for r in own if not (r.acknowledged and r.answered - r.due <= LATE_S)]
+    return max([min(good), *bad]) - end
 
 
 def latencies_ms(ledgers: list[Ledger], start: float, end: float) -> list[float]:

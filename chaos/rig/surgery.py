@@ -116,9 +116,7 @@ def next_frame(wal: Path, rows: Sequence[bytes]) -> tuple[Path, int, bytes]:
     last = frames(wal)[-1]
     first = last.frame.last_lsn + 1
     whole = [row + row_suffix(last.frame.log_id, lsn) for lsn, row in enumerate(rows, first)]
-    data = bytes(
-        encode_frame(whole, first, int(time.time() * 1e6), ROW_SCHEMA_VERSION, last.frame.log_id)
-    )
+    data = bytes(encode_frame(whole, first, int(time.time() * 1e6), ROW_SCHEMA_VERSION, last.frame.log_id))
     newest = max(wal.glob("*.wal"))
     offset = last.end if newest == last.path else seg.SEGMENT_HEADER_BYTES
     if offset + len(data) > newest.stat().st_size:

@@ -107,7 +107,9 @@ class Scenario(ABC):
 
     letter: ClassVar[str]
     title: ClassVar[str]
-    kinds: ClassVar[tuple[Kind, ...]] = ("server",)  # the rigs that it can be played on; the first one in the matrix
+    kinds: ClassVar[tuple[Kind, ...]] = (
+        "server",
+    )  # the rigs that it can be played on; the first one in the matrix
     fatal: ClassVar[bool] = False  # whether its faults may, or must, end the node
     ready_url: ClassVar[str] = "direct"
 
@@ -232,9 +234,7 @@ def _break_and_restore(scenario: Scenario, fault: str) -> Span:
     return span
 
 
-def _judge(
-    scenario: Scenario, played: Play, directory: Path, drained: bool, started: float
-) -> Outcome:
+def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, started: float) -> Outcome:
     rig = scenario.rig
     outcome = Outcome(scenario.letter, scenario.title)
     _tell_sight(outcome, {name: sight(ledgers) for name, ledgers in played.ledgers.items()})
@@ -249,7 +249,9 @@ def _judge(
     outcome.lost, outcome.duplicated = report.count("lost"), report.count("duplicated")
     rightly = scenario.lost_rightly(played)
     if outcome.lost != rightly:
-        outcome.red.append(f"acknowledged and lost: {outcome.lost}, of which {rightly} were destroyed on the disk")
+        outcome.red.append(
+            f"acknowledged and lost: {outcome.lost}, of which {rightly} were destroyed on the disk"
+        )
     for finding in report.findings:
         if finding.name != "lost":
             outcome.red.append(f"{finding.name}: {finding.count} ({finding.meaning}); {finding.examples[0]}")
@@ -283,7 +285,9 @@ def _tell_recovery(scenario: Scenario, outcome: Outcome, played: Play) -> None:
             outcome.restart_s = max(outcome.restart_s or 0.0, span.up - span.end)
             if not scenario.fatal:
                 words = span.ended.last_words()
-                outcome.red.append(f"{span.fault} ended the node: {' / '.join(words[-3:]) or 'without a word'}")
+                outcome.red.append(
+                    f"{span.fault} ended the node: {' / '.join(words[-3:]) or 'without a word'}"
+                )
         found = recovery_s(ledgers, since, until)
         if found is None or found > INGEST_BACK_S:
             took = "not at all" if found is None else f"after {found:.1f} s"
@@ -295,4 +299,6 @@ def _tell_recovery(scenario: Scenario, outcome: Outcome, played: Play) -> None:
         if ratio is not None:
             outcome.drain_ratio = min(outcome.drain_ratio or ratio, ratio)
             if ratio < DRAIN_RATIO_MIN:
-                outcome.red.append(f"the backlog was drained at {ratio:.1f} × the live rate after: {span.fault}")
+                outcome.red.append(
+                    f"the backlog was drained at {ratio:.1f} × the live rate after: {span.fault}"
+                )

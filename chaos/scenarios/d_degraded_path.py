@@ -22,9 +22,7 @@ class DegradedPath(Scenario):
     def apply(self, fault: str) -> None:
         assert self.rig.path_to_clickhouse is not None
         self._delayed = self.rig.path_to_clickhouse.counters()["delayed"]
-        self.rig.path_to_clickhouse.set(
-            Faults.both(latency_ms=LATENCY_MS, jitter_ms=JITTER_MS, loss=LOSS)
-        )
+        self.rig.path_to_clickhouse.set(Faults.both(latency_ms=LATENCY_MS, jitter_ms=JITTER_MS, loss=LOSS))
 
     def restore(self) -> None:
         if self.rig.path_to_clickhouse is not None:

@@ -29,7 +29,11 @@ class ClockSkew(Scenario):
 
     def groups(self) -> dict[str, Group]:
         # Few visitors, so that they come back, and all sites alike, so that the one whose midnight it is has some.
-        return {"visitors": Group(rate=200, variety=Variety(240, user_agents=50, urls=240, sites=24, zipf_exponent=0))}
+        return {
+            "visitors": Group(
+                rate=200, variety=Variety(240, user_agents=50, urls=240, sites=24, zipf_exponent=0)
+            )
+        }
 
     def prepare(self) -> None:
         rig = self.rig

@@ -67,7 +67,10 @@ class Sigkill(Scenario):
     def facts(self, play: Play) -> dict[str, str]:
         killed = [outcome for outcome in self._outcomes if not outcome.unharmed]
         calls = sorted({outcome.point.call for outcome in killed})
-        return {"kills at random moments": str(len(play.spans)), "kills at system calls": f"{len(killed)} ({', '.join(calls)})"}
+        return {
+            "kills at random moments": str(len(play.spans)),
+            "kills at system calls": f"{len(killed)} ({', '.join(calls)})",
+        }
 
     def _points(self, campaign: Campaign) -> list[Point]:
         """All calls that a run makes on the data directory, or as many of each kind as the windows allow."""

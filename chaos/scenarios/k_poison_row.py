@@ -38,7 +38,9 @@ class PoisonRow(Scenario):
     def apply(self, fault: str) -> None:
         assert self.rig.clickhouse is not None
         if fault == CLAIM:
-            self.rig.clickhouse.set_faults([Fault(matching="INSERT INTO .*events_raw", code=CANNOT_READ_ALL_DATA, times=2)])
+            self.rig.clickhouse.set_faults(
+                [Fault(matching="INSERT INTO .*events_raw", code=CANNOT_READ_ALL_DATA, times=2)]
+            )
             return
         self.rig.stop_node()
         wal = self.rig.data_dir / "wal"

@@ -22,9 +22,9 @@ from chaos.scenarios.contract import Play, Scenario
 from chaos.statnive_node import StatniveNode
 
 MOMENT_S_MAX = 0.6
-REST_S = 1.2
+REST_S = 0.5
 STOP_S = 10.0
-JOBS = 2
+JOBS = 3
 CUTS_BYTES = 8 * 1024 * MIB  # of memory, taken as copies are made
 
 
@@ -112,7 +112,9 @@ class PowerLoss(Scenario):
             report = check_embedded(sorted(directory.glob("*.ledger")), data_dir, others_allowed=True)
         self._acknowledged.append(report.facts["acknowledged"])
         cut.image.unlink()
-        return wrong + [f"{name}: {found.name} {found.count}: {found.examples[0]}" for found in report.findings]
+        return wrong + [
+            f"{name}: {found.name} {found.count}: {found.examples[0]}" for found in report.findings
+        ]
 
 
 def known_at(ledger: Ledger, at: float) -> Ledger:
@@ -128,5 +130,7 @@ def known_at(ledger: Ledger, at: float) -> Ledger:
 
 def _stopped(pid: int) -> bool:
     """Whether no thread of the process runs."""
-    states = [task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    states = [
+        task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
     return all(state in "Tt" for state in states)

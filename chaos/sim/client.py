@@ -96,4 +96,3 @@ def installed(engine: Engine, link: Link, *, repairs_tokens: bool) -> Iterator[N
         patch.object(product, "repair_dedup_logs", repair_tokens),
     ):
         yield
-

@@ -27,7 +27,7 @@ Names = dict[Path, "Inode"]
 Fault = Callable[[int, str], BaseException | None]
 
 
-class Crash(BaseException):  # noqa: N818 - named by what happens
+class Crash(BaseException):
     """The process is gone: nothing after it happens."""
 
 
@@ -127,7 +127,9 @@ class SimFileSystem:
 
     def _inodes(self) -> list[Inode]:
         """Every file that has a name, in an order that does not depend on addresses (keeps I3)."""
-        found = {inode.number: inode for names in (self.names, self.durable_names) for inode in names.values()}
+        found = {
+            inode.number: inode for names in (self.names, self.durable_names) for inode in names.values()
+        }
         return [found[number] for number in sorted(found)]
 
     def _step(self, name: str) -> BaseException | None:
@@ -244,7 +246,9 @@ class SimFileSystem:
         assert not self.pending, "copy a disk only when its names are durable"
         other = SimFileSystem()
         inodes = {
-            inode: Inode(next(other._next_inode), bytearray(inode.volatile), bytearray(inode.durable), set(inode.dirty))
+            inode: Inode(
+                next(other._next_inode), bytearray(inode.volatile), bytearray(inode.durable), set(inode.dirty)
+            )
             for inode in self._inodes()
         }
         other.names = {path: inodes[inode] for path, inode in self.names.items()}

@@ -64,7 +64,9 @@ class Ledger:
 
     @property
     def acknowledged(self) -> list[Event]:
-        return [event for request in self.requests if request.fate == "acknowledged" for event in request.events]
+        return [
+            event for request in self.requests if request.fate == "acknowledged" for event in request.events
+        ]
 
     @property
     def rows_set_aside(self) -> int:
@@ -102,15 +104,15 @@ class Ledger:
 
     def segment_goes(self, path: Path) -> None:
         """A segment loses its name: the checkpoint on the medium must be at its end or beyond."""
-        later = [
-            lsn for name in self._disk.names if (lsn := parse_name(name.name)) and name.name > path.name
-        ]
+        later = [lsn for name in self._disk.names if (lsn := parse_name(name.name)) and name.name > path.name]
         if not later:
             raise self.broken(f"{path.name}, the last segment, is removed")
         inode = self._disk.durable_names.get(self._directory / STATE_NAME)
         done = _done_lsn(bytes(inode.durable)) if inode else 0
         if done < min(later) - 1:
-            raise self.broken(f"{path.name} goes while the durable checkpoint is {done}, not {min(later) - 1}")
+            raise self.broken(
+                f"{path.name} goes while the durable checkpoint is {done}, not {min(later) - 1}"
+            )
 
     def checkpoint_appears(self, document: bytes) -> None:
         """From now on a start may find this checkpoint: the engine's medium must hold every row up to it."""
@@ -163,7 +165,9 @@ class Ledger:
         set_aside = self._set_aside(self._disk.names)
         self._judge_events(times + Counter(set_aside.values()))
         self._judge_lsns(raw, self.log_end, set(set_aside))
-        counted = Counter({number: n for number, n in times.items() if not self._engine.events[number].is_bot})
+        counted = Counter(
+            {number: n for number, n in times.items() if not self._engine.events[number].is_bot}
+        )
         for name in ROLLUPS:
             folded = Counter(row.event for row in self._engine.tables[name].rows())
             if folded != counted:

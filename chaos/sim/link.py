@@ -150,7 +150,7 @@ class Server:
                     self._carry_out(late.statement)
                 except OperationalError as error:  # nobody is there to hear of it
                     self._trace("server", "late statement failed", str(error))
-                except Exception as error:  # noqa: BLE001
+                except Exception as error:
                     self._trace("server", "late statement refused", str(error))
 
     def _give_up(self, what: str, statement: Callable[[], object], *, has_begun: bool) -> NoReturn:

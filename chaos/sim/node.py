@@ -181,7 +181,9 @@ class _Node:
                 continue
             request.rows = batch.rows[-len(request.events) :]
             request.first_lsn = self._committer.last_lsn - len(request.rows) + 1
-            self._process.trace("append", number, request.first_lsn, [event.number for event in request.events])
+            self._process.trace(
+                "append", number, request.first_lsn, [event.number for event in request.events]
+            )
             if waits_on_batch:
                 await self._wait_for(batch, request)
 

@@ -14,7 +14,11 @@ from statnive.config import WalConfig, WriterConfig
 KIB = 1024
 SEGMENT_BYTES = 16 * KIB
 # Where a process dies: anywhere, or at a call of these names, however rare they are.
-CALLS = ("", "", "", "", "pwrite", "fdatasync", "fdatasync", "rename", "fsync_dir", "unlink", "token of", "syncfs", "ALTER")
+CALLS = (
+    *("",) * 5,
+    *("pwrite", "fdatasync", "fdatasync", "rename", "fsync_dir", "unlink"),
+    *("token of", "syncfs", "ALTER"),
+)
 Kind = Literal["embedded", "server"]
 
 

@@ -4,8 +4,9 @@ Owns:       three images of each table.
 Inputs:     parts that come, that replace others, that go; tokens.
 Outputs:    rows; what is left of a table after its engine was killed or the power failed.
 Invariants: I1 what a starting engine knows is what the files say: a part is gone once the one that covers it (a
-            mutated one, or an empty one after REPLACE or DROP PARTITION) is there, and not before; I2 only `sync` makes anything durable; of the rest any parts, and of the log
-            of tokens the beginning, may survive the power's failure.
+            mutated one, or an empty one after REPLACE or DROP PARTITION) is there, and not before; I2 only `sync`
+            makes anything durable; of the rest any parts, and of the log of tokens the beginning, may survive the
+            power's failure.
 """
 
 from __future__ import annotations

@@ -38,12 +38,11 @@ from statnive.ingest.pipeline import Taken
 from statnive.ingest.request import RequestHead
 
 RECV_BYTES = 65_536
-EVENTS_PER_ROUND = 128
-ANSWERS_PER_ROUND = 64
+EVENTS_PER_ROUND = 64
+ANSWERS_PER_ROUND = 256
 WHEEL_SLOTS = 4
 WHEEL_TICK_S = 0.5
 LINGER_S = 2.0
-COALESCE_BELOW = 64
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
 _STOP, _NEXT, _BODY = object(), object(), object()
@@ -88,7 +87,6 @@ class FastLane:
         self._clock = clock
         self._monotonic = monotonic
         self._slow_only = slow_only
-        self._coalesce_s = config.coalesce_ms / 1_000
         self._event_lines = tuple(b"POST %s HTTP/1.1\r\n" % path for path in routes.event_paths)
         self._epoll = select.epoll()
         self.doorway = Doorway(listener, self._epoll, config.connections_max, report, monotonic)
@@ -134,11 +132,7 @@ class FastLane:
                     congestion.seen(self._monotonic())
             if len(ready) == EVENTS_PER_ROUND:
                 congestion.busy(self._monotonic())
-            if len(ready) < COALESCE_BELOW and self._coalesce_s:
-                # Under a light load each request would cost a whole turn of the event loop: let a few gather first.
-                await trio.sleep(self._coalesce_s)
-            else:
-                await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
 
     async def run_deadlines(self) -> None:
         """Close what is past its deadline; each connection is looked at once in WHEEL_SLOTS ticks."""

@@ -28,7 +28,7 @@ from typing import Protocol, TypeVar
 import attrs
 import trio
 
-from statnive.clickhouse.rows import month_of, row_day
+from statnive.clickhouse.rows import months_of
 from statnive.clickhouse.settle import SentBlock
 from statnive.config import WriterConfig
 from statnive.errors import PoisonBlock, Retryable
@@ -327,12 +327,9 @@ class _Writer:
 
 def _partitions(frames: list[Frame]) -> dict[int, int]:
     """Rows by local month (yyyymm): what a count in ClickHouse must find."""
-    days: Counter[int] = Counter()
-    for frame in frames:
-        days.update(map(row_day, frame.rows()))
     months: Counter[int] = Counter()
-    for day, rows in days.items():
-        months[month_of(day)] += rows
+    for frame in frames:
+        months.update(months_of(frame.payload, frame.lengths))
     return dict(months)
 
 

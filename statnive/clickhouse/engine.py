@@ -28,11 +28,13 @@ from statnive.clickhouse.embedded import ENGINE_DIR
 from statnive.clickhouse.failures import Unavailable
 from statnive.clickhouse.full_check import FullCheck, check_all
 from statnive.clickhouse.migrate import migrate
+from statnive.clickhouse.priority import yield_to_event_loop
 from statnive.clickhouse.settle import SentBlock, settle
 from statnive.config import ClickHouseConfig
 from statnive.errors import StatniveError
 
 T = TypeVar("T")
+YIELD_EVERY = 5  # inserts: the engine starts threads as it goes
 # How long the drift check waits for a block in doubt before it says that it could not be made.
 DRIFT_PATIENCE_S = 5.0
 
@@ -62,6 +64,7 @@ class Engine:
         self._writer: Client | None = None
         self._readers: LifoQueue[Client] = LifoQueue()
         self.migrated = False
+        self._inserts = 0
 
     def prepare(self) -> None:
         """Connect and migrate, once. Raises Busy, ConfigError, Fatal, or Retryable when a server is down."""
@@ -93,7 +96,11 @@ class Engine:
         """
         with self._lock:
             try:
-                self._prepare_writer().insert_block(payload, rows=rows, token=token)
+                writer = self._prepare_writer()
+                if writer.embedded and self._inserts % YIELD_EVERY == 9:
+                    yield_to_event_loop()
+                self._inserts += 1
+                writer.insert_block(payload, rows=rows, token=token)
             except Unavailable as error:
                 self._in_doubt = self._in_doubt or error.ambiguous
                 raise

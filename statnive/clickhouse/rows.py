@@ -13,10 +13,13 @@ Failure:    AssertionError for a row that breaks I1 or I2 (the pipeline bounds i
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from statnive.event import ROW_COLUMNS, Row
 
@@ -121,3 +124,28 @@ def month_of(day: int) -> int:
 def row_month(encoded: bytes) -> int:
     """The partition that an encoded row belongs in."""
     return month_of(row_day(encoded))
+
+
+_WIDTHS: Final = np.array([_INTEGER_BYTES.get(byte, 1) for byte in range(256)], dtype=np.int64)
+
+
+def months_of(payload: bytes, lengths: Sequence[int]) -> dict[int, int]:
+    """How many rows of a payload fall into each local month (yyyymm).
+
+    Every row's `day` is found at once, by arrays: a loop over 17,000 rows would hold the interpreter's lock for 15 ms a
+    second, and the event loop with it.
+    """
+    data = np.frombuffer(payload, dtype=np.uint8)
+    sizes = np.fromiter(lengths, dtype=np.int64, count=len(lengths))
+    at = np.cumsum(sizes) - sizes
+    for skipped in (0, 0, 2 + VISITOR_BYTES):  # site, ts, then the visitor
+        at += _WIDTHS[data[at]] if not skipped else skipped
+    at += _WIDTHS[data[at]]  # the visit
+    width = _WIDTHS[data[at]]
+    assert width.max(initial=1) <= 3, "a day is 16 bits"
+    wide = data[at + 1].astype(np.int64) << 8 | data[at + 2]
+    days = np.where(width == 3, wide, np.where(width == 2, data[at + 1], data[at]))
+    months: Counter[int] = Counter()
+    for day, rows in zip(*np.unique(days, return_counts=True), strict=True):
+        months[month_of(int(day))] += int(rows)
+    return dict(months)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -30,6 +31,8 @@ _ESCAPES = re.compile(
 )
 _DOMAINS_MAX = 10_000
 PAGEVIEW = limits.PAGEVIEW
+
+T = TypeVar("T")
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -107,7 +110,7 @@ class Parser:
         if start != b"[":
             raise Rejected("body", "must be a JSON object or an array of them")
         try:
-            items = _decode_many(body)
+            items = _lenient(_decode_many, body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected("body", f"is not valid JSON ({_reason(error)})") from None
         if not 1 <= len(items) <= self._events_max:
@@ -122,7 +125,7 @@ class Parser:
 
     def _event(self, raw: bytes | msgspec.Raw) -> WireEvent:
         try:
-            payload = _decode(raw)
+            payload = _lenient(_decode_one, raw)
         except msgspec.ValidationError as error:
             raise Rejected(_field(error), _reason(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -201,16 +204,16 @@ def split_url(url: str, hash_mode: bool) -> Page:
     return Page(host, path[: limits.PATH_CHARS_MAX], parts.query)
 
 
-def _decode(raw: bytes | msgspec.Raw) -> Payload:
-    """Raises what msgspec raises. Half a surrogate pair is left out of its text: the rest of the event is good."""
+def _lenient(decode: Callable[[bytes | msgspec.Raw], T], raw: bytes | msgspec.Raw) -> T:
+    """Raises what msgspec raises. Halves of surrogate pairs are left out of their texts: all the rest is good."""
     try:
-        return _decode_one(raw)
+        return decode(raw)
     except msgspec.DecodeError:
         whole = bytes(raw)
         mended = _ESCAPES.sub(lambda found: found[1] or found[2] or b"", whole)
         if mended == whole:
             raise
-    return _decode_one(mended)
+    return decode(mended)
 
 
 def _ascii_host(host: str) -> str:

@@ -113,7 +113,9 @@ def test_a_wall_clock_that_jumps_two_days_and_back_burns_no_key(tmp_path: Path) 
 
 def test_a_start_with_a_clock_two_days_ahead_burns_no_key(tmp_path: Path) -> None:
     time = Time()
-    time.wall += 3_600  # past the beginning of the second half of the day: its own key is the oldest one needed
+    time.wall += (
+        3_600  # past the beginning of the second half of the day: its own key is the oldest one needed
+    )
     day = NOON // DAY
     salt = handle(tmp_path, time).salt(1, day)
     time.wall += 2 * DAY

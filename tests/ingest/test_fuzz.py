@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,14 +18,15 @@ _TARGETS: list[Target] = []
 
 
 @pytest.fixture
-def target() -> Iterator[Target]:
-    """One for all: its tables take a while to build."""
+def target() -> Target:
+    """One for all, since its tables take a while to build; every test comes a day later, to no open visit."""
     if not _TARGETS:
         _TARGETS.append(Target())
     found = _TARGETS[0]
     found.drops.by_reason.clear()
     found.pipeline.parser.left_out.clear()
-    yield found
+    found.now += 86_400
+    return found
 
 
 def event(**fields: Any) -> bytes:
@@ -60,7 +60,7 @@ CLEANED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("control characters", {"n": "Sign\x00\x1b[31mup\x85"}, {"name": "Sign[31mup"}),
     ("line ends", {"n": "a\r\nb\u2028c"}, {"name": "abc"}),
     ("emoji", {"n": "\U0001f600", "p": {"k": "\U0001f468\u200d\U0001f469"}}, {"name": "\U0001f600"}),
-    ("right-to-left marks", {"n": "\u202egnp.exe", "p": {"\u2066a\u2069": "b"}}, {"name": "gnp.exe", "props": {"a": "b"}}),
+    ("right-to-left marks", {"n": "\u202eevil", "p": {"\u2066a\u2069": "b"}}, {"name": "evil", "props": {"a": "b"}}),
     ("lone surrogate", {"n": "cut \ud83d", "p": {"a": "\udc00b"}}, {"name": "cut", "props": {"a": "b"}}),
     ("whole surrogate pair beside half of one", {"n": "\U0001f600\ud83d"}, {"name": "\U0001f600"}),
     ("escaped backslash before u", {"n": "\\ud83d\ud83d"}, {"name": "\\ud83d"}),
@@ -94,7 +94,7 @@ REFUSED: list[tuple[str, bytes, DropReason]] = [
     ("data: URL", event(u="data:text/html,<h1>"), DropReason.MALFORMED),
     ("file: URL", event(u="file:///etc/passwd"), DropReason.MALFORMED),
     ("URL over 2,000 bytes", event(u="https://example.com/" + "a" * 1_981), DropReason.MALFORMED),
-    ("URL over 2,000 bytes in fewer characters", event(u="https://example.com/" + "\u00fc" * 995), DropReason.MALFORMED),
+    ("URL over 2,000 bytes, not characters", event(u="https://example.com/" + "\u00fc" * 995), DropReason.MALFORMED),
     ("broken IPv6 host", event(u="https://[::1/"), DropReason.MALFORMED),
     ("31 properties", event(p={str(n): "v" for n in range(31)}), DropReason.MALFORMED),
     ("a comma for a domain", event(d=","), DropReason.MALFORMED),
