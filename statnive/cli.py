@@ -155,8 +155,8 @@ def _calm_the_garbage_collector() -> None:
 def _let_the_commit_thread_in() -> None:
     """A thread that waits for the interpreter's lock gets it after half a millisecond, not after five.
 
-    A commit takes the lock some four times (before and after its write and its flush), each time from a busy event loop:
-    at the default interval that made 20 ms of a commit whose flush took 2 (measured).
+    A commit takes the lock some four times (before and after its write and its flush), each time from a busy event
+    loop: at the default interval that made 20 ms of a commit whose flush took 2 (measured).
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 

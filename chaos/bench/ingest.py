@@ -91,8 +91,8 @@ def fixed_rates(options: Options, verdicts: Verdicts) -> str:
     verdicts.note("law", text, share > 0.999 and stage.lost == stage.duplicated == 0)
     verdicts.note("path", f"{stage.path_us:.0f} µs", stage.path_us <= 45)
     explained = (
-        "Hot path: CPU of the event loop's thread and of the commits (frame, write, fdatasync); the rest is the writer's "
-        "and the engine's, on other threads."
+        "Hot path: CPU of the event loop's thread and of the commits (frame, write, fdatasync); the rest is the "
+        "writer's and the engine's, on other threads."
     )
     return table(STAGE_HEADINGS, rows) + "\n\n" + explained
 

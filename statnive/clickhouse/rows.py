@@ -138,9 +138,10 @@ def months_of(payload: bytes, lengths: Sequence[int]) -> dict[int, int]:
     data = np.frombuffer(payload, dtype=np.uint8)
     sizes = np.fromiter(lengths, dtype=np.int64, count=len(lengths))
     at = np.cumsum(sizes) - sizes
-    for skipped in (0, 0, 2 + VISITOR_BYTES):  # site, ts, then the visitor
-        at += _WIDTHS[data[at]] if not skipped else skipped
-    at += _WIDTHS[data[at]]  # the visit
+    at += _WIDTHS[data[at]]  # past the site
+    at += _WIDTHS[data[at]]  # past the time
+    at += 2 + VISITOR_BYTES
+    at += _WIDTHS[data[at]]  # past the visit
     width = _WIDTHS[data[at]]
     assert width.max(initial=1) <= 3, "a day is 16 bits"
     wide = data[at + 1].astype(np.int64) << 8 | data[at + 2]
