@@ -314,7 +314,8 @@ def receipt(
         "",
         "*Tracker*: the base script by the snippet of the README, from the node. *Everything on*: the script with all "
         "features, from the site's own host. *Dead*: nobody listens at the node's address. *Hanging*: the connection "
-        "is taken and nothing is ever answered. Chromium notes TTFB before it adds the link's latency. INP is the slowest of four clicks and a typed word; CLS has no unit. "
+        "is taken and nothing is ever answered. Chromium notes TTFB before it adds the link's latency. INP "
+        "is the slowest of four clicks and a typed word; CLS has no unit. "
         f"What had not happened after {READY_DEADLINE_MS / 1000:.0f} s counts as that late.",
         "",
         f"Bounds: TTFB within +10 % or +25 ms of the page without the tracker; every other figure within the noise, "

@@ -16,7 +16,7 @@ from statnive.clickhouse.rows import RowEncoder, decode_row
 from statnive.config import WalConfig
 from statnive.event import ROW_COLUMNS, ROW_SCHEMA_VERSION, SCROLL_UNTOLD, Row
 from statnive.wal import segment as seg
-from statnive.wal.frame import Frame, decode_frame, encode_frame, row_suffix
+from statnive.wal.frame import LSN_MAX, Frame, decode_frame, encode_frame, row_suffix
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 from statnive.wal.state import StateFile
@@ -60,7 +60,7 @@ def frames(wal: Path) -> list[Placed]:
         header = seg.read_header(fs, path)
         assert header is not None, path
         buffer, _ = seg.load(fs, path, path.stat().st_size)
-        for item in seg.walk(buffer, header.first_lsn, header.log_id, seg.LSN_MAX):
+        for item in seg.walk(buffer, header.first_lsn, header.log_id, LSN_MAX):
             if isinstance(item, seg.Found):
                 frame = decode_frame(buffer, item.offset)
                 assert isinstance(frame, Frame)

@@ -130,7 +130,8 @@ class TornLog(Scenario):
             checkpoint_lsn=state.done_lsn if state else 0,
             seen_lsn=state.seen_lsn if state else 0,
         )
-        log._fd and RealFileSystem().close(log._fd)
+        if log._fd is not None:
+            RealFileSystem().close(log._fd)
         kept = [(placed.frame.first_lsn, placed.frame.payload) for placed in surgery.frames(wal)]
         if kept != expected:
             self._wrong.append(f"{what}: {len(kept)} frames were kept of {len(expected)}")
