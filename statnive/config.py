@@ -87,6 +87,7 @@ class IngestConfig:
     user_agent_chars_min: int = _number(16)
     user_agent_chars_max: int = _number(500)
     cache_entries: int = _number(20_000)
+    address_cache_entries: int = _number(250_000)
     visit_inactivity_s: int = _number(1_800)
     visits_max: int = _number(500_000)
     source_table: str = ""  # the operator's own sources, over those of statnive/ingest/tables/sources*.tsv

@@ -162,7 +162,7 @@ class Node:
             _optional_path(config.ingest.source_table), config.ingest.cache_entries
         )
         self.geo_files = country, carriers = country_file(config.geo), carrier_file(config.geo)
-        self.geo = Geo(country.path, carriers.path, config.ingest.cache_entries)
+        self.geo = Geo(country.path, carriers.path, config.ingest.address_cache_entries)
         self.geo_watch = geo_watch.GeoWatchHandle(self.geo, self.auditor.report)
         self.visits = VisitTable(config.ingest.visit_inactivity_s, config.ingest.visits_max)
         return Tools(

@@ -191,7 +191,9 @@ def _rows(pipeline: Pipeline, kit: Tools, parts: Iterable[tuple[str, bytes, byte
 def open_geo(folder: Path) -> Geo:
     """The test databases of `folder`, as a node would open them."""
     return Geo(
-        folder / "GeoLite2-City-Test.mmdb", folder / "GeoLite2-ASN-Test.mmdb", IngestConfig().cache_entries
+        folder / "GeoLite2-City-Test.mmdb",
+        folder / "GeoLite2-ASN-Test.mmdb",
+        IngestConfig().address_cache_entries,
     )
 
 

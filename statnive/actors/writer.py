@@ -31,7 +31,7 @@ import trio
 from statnive.clickhouse.rows import months_of
 from statnive.clickhouse.settle import SentBlock
 from statnive.config import WriterConfig
-from statnive.errors import PoisonBlock, Retryable
+from statnive.errors import Fatal, PoisonBlock, Retryable
 from statnive.event import ROW_SCHEMA_VERSION
 from statnive.wal.frame import Frame
 from statnive.wal.fs import replace_file
@@ -297,9 +297,12 @@ class _Writer:
         """Write the row down, durably; the same row twice is the same file."""
         handle = self._handle
         fs = handle.state_file.fs
-        fs.mkdir(handle.quarantine_dir)
         path = handle.quarantine_dir / f"{handle.log.log_id:016x}-{lsn}.v{ROW_SCHEMA_VERSION}.msgpack"
-        replace_file(fs, path, row)
+        try:
+            fs.mkdir(handle.quarantine_dir)
+            replace_file(fs, path, row)
+        except OSError as error:
+            raise Fatal(f"{path} can't be written, and a row must not be lost: {error}") from error
         return path
 
     async def _save(self, state: WriterState) -> None:

@@ -279,9 +279,7 @@ def test_poison_is_poison_here_too(engine, block):
 def test_every_refused_row_is_found_and_no_other(engine):
     rows = rows_of(engine, 1, 64)
     bad = {1, 2, 33, 64}
-    rows = {
-        lsn: row.replace(b"example.com", b"\xc1" * 11) if lsn in bad else row for lsn, row in rows.items()
-    }
+    rows = {lsn: b"\xc1" + row[1:] if lsn in bad else row for lsn, row in rows.items()}
     refused = repair.find_refused(engine.writer, rows)
     assert refused.keys() == bad
     assert all("ClickHouse can't read" in why for why in refused.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +86,10 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
             page.evaluate("history.replaceState({}, '', location.href)")
             page.goto("about:blank")
             assert errors == []
+        deadline = time.monotonic() + 20
+        while server.stats("overview", site="shop.example", period="day")["metrics"]["pageviews"] < 3:
+            assert time.monotonic() < deadline, "the page views did not come in"
+            time.sleep(0.1)
         dashboard = context.new_page()
         dashboard.on("pageerror", lambda error: errors.append(str(error)))
         dashboard.goto(f"{server.url}/?site=shop.example&period=day")

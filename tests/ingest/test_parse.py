@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from statnive import event as limits
@@ -137,6 +137,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from([field.encode_name for field in msgspec.structs.fields(Payload)])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, JSON, max_size=8))
 def test_any_json_becomes_a_bounded_clean_event_or_a_rejection(payload: dict[str, Any]) -> None:
     try:
