@@ -168,21 +168,21 @@ def _raise_file_limit() -> None:
 
 
 async def _serve(node: Any) -> None:
+    on_terminal = os.isatty(0)  # known before anybody is told that we are ready
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             await nursery.start(node.run)
             address = node.acceptor.address
             click.echo(f"statnive is ready on http://{address} (data in {node.config.data_dir})")
-            nursery.start_soon(_obey_signals, signals, node, nursery.cancel_scope)
+            nursery.start_soon(_obey_signals, signals, node, nursery.cancel_scope, on_terminal)
             await node.stopped.wait()
             nursery.cancel_scope.cancel()
 
 
-async def _obey_signals(signals: Any, node: Any, scope: trio.CancelScope) -> None:
+async def _obey_signals(signals: Any, node: Any, scope: trio.CancelScope, on_terminal: bool) -> None:
     """SIGHUP reads the address databases again. Of the others the first drains, the second ends at once: what is in
     the log is replayed at the next start.
     """
-    on_terminal = os.isatty(0)
     async for number in signals:
         # A terminal that was closed sends SIGHUP too, and is none from then on: that stays a reason to stop.
         if number == signal.SIGHUP and (not on_terminal or os.isatty(0)):
