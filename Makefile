@@ -13,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim vitals
+.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz vitals
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -94,11 +94,6 @@ gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, chan
 
 fuzz: $(DEV_STAMP) ## Ten minutes of bad input through parser, pipeline and head reader
 	$(BIN)/python -m chaos.fuzz --seconds 600
-
-SEEDS ?= 50000
-FIRST ?= 0
-sim: $(DEV_STAMP) ## Simulate SEEDS worlds (from FIRST on): log, committer and writer on a failing disk and engine
-	$(BIN)/python -m chaos.sim --seeds $(SEEDS) --first $(FIRST)
 
 vitals: $(DEV_STAMP) debian ## What the tracker costs a page (about 15 minutes), into docs/receipts/vitals.md
 	$(BIN)/python -m chaos.bench.vitals

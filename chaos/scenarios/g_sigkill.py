@@ -17,7 +17,6 @@ MOMENT_S_MAX = 0.8
 DOWN_S = 0.05
 REST_S = 1.3
 SIGKILLED = -9
-JOBS = 2
 
 
 class Sigkill(Scenario):
@@ -56,33 +55,28 @@ class Sigkill(Scenario):
         for span in play.spans:
             if span.ended is None or span.ended.code != SIGKILLED:
                 yield f"{span.fault}: the node ended with {span.ended and span.ended.code}"
-        if self.windows.points:  # the quick matrix leaves them to tests/chaos/test_enumerate_kills.py
-            yield from self._enumerate()
-
-    def facts(self, play: Play) -> dict[str, str]:
-        killed = [outcome for outcome in self._outcomes if not outcome.unharmed]
-        calls = ", ".join(sorted({outcome.point.call for outcome in killed}))
-        return {
-            "kills at random moments": str(len(play.spans)),
-            "kills at system calls": f"{len(killed)} ({calls})" if killed else "none in this run",
-        }
-
-    def _enumerate(self) -> Iterator[str]:
-        """Kill a node of its own at system call after system call."""
         directory = self.rig.path / "kills"
         directory.mkdir(exist_ok=True)
-        with Campaign(directory, jobs=JOBS) as campaign:
+        with Campaign(directory, jobs=2) as campaign:
             for outcome in campaign.run(self._points(campaign)):
                 self._outcomes.append(outcome)
                 if not outcome.is_right:
                     told = f"lost {outcome.lost}, doubled {outcome.doubled}, {'; '.join(outcome.wrong)}"
                     yield f"{outcome.point}: {told}"
 
+    def facts(self, play: Play) -> dict[str, str]:
+        killed = [outcome for outcome in self._outcomes if not outcome.unharmed]
+        calls = sorted({outcome.point.call for outcome in killed})
+        return {
+            "kills at random moments": str(len(play.spans)),
+            "kills at system calls": f"{len(killed)} ({', '.join(calls)})",
+        }
+
     def _points(self, campaign: Campaign) -> list[Point]:
-        """The calls that a run makes on the data directory, or as many of each kind as the windows allow."""
+        """All calls that a run makes on the data directory, or as many of each kind as the windows allow."""
         found: list[Point] = []
         for call in CALLS:
             points = campaign.points("fresh", call)
-            most = min(self.windows.points, len(points))
-            found += [points[number * len(points) // most] for number in range(most)]
+            most = self.windows.points or len(points)
+            found += [points[number * len(points) // most] for number in range(min(most, len(points)))]
         return found
