@@ -13,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz vitals
+.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,11 +64,14 @@ lint: $(DEV_STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-debian: # what the tests drive, from Debian: a browser, a reverse proxy, a tracer of system calls
-	@command -v chromium >/dev/null && command -v nginx >/dev/null && command -v strace >/dev/null || { \
+DEBIAN_TOOLS := chromium nginx strace ip iptables mkfs.ext4 cc
+DEBIAN_PACKAGES := chromium nginx-light strace iproute2 iptables e2fsprogs gcc libc6-dev
+debian: # what the tests drive, from Debian: a browser, a reverse proxy, a tracer of system calls, links and disks to break
+	@for tool in $(DEBIAN_TOOLS); do PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light strace >/dev/null; \
-	  else echo "The tests need these packages: apt-get install chromium nginx-light strace"; exit 1; fi; }
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; \
+	  else echo "The tests need these packages: apt-get install $(DEBIAN_PACKAGES)"; exit 1; fi; }
 
 tracker/node_modules/.package-lock.json: tracker/package-lock.json | node_tools
 	npm --prefix tracker ci --no-audit --no-fund --loglevel=error
@@ -94,6 +97,18 @@ gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, chan
 
 fuzz: $(DEV_STAMP) ## Ten minutes of bad input through parser, pipeline and head reader
 	$(BIN)/python -m chaos.fuzz --seconds 600
+
+SEEDS ?= 50000
+FIRST ?= 0
+sim: $(DEV_STAMP) ## Simulate SEEDS worlds (from FIRST on): log, committer and writer on a failing disk and engine
+	$(BIN)/python -m chaos.sim --seeds $(SEEDS) --first $(FIRST)
+
+chaos: $(DEV_STAMP) debian ## Break a node in every way there is, under load (HOLD=seconds, ONLY=A,C), and account for every event
+	$(BIN)/python -m chaos.matrix $(if $(HOLD),--hold $(HOLD)) $(if $(ONLY),--only $(ONLY))
+
+HOURS ?= 72
+soak: $(DEV_STAMP) debian ## The same for HOURS, in turn, with a daily curve; ends with the oracle and soak-report/report.md
+	$(BIN)/python -m chaos.soak --hours $(HOURS)
 
 vitals: $(DEV_STAMP) debian ## What the tracker costs a page (about 15 minutes), into docs/receipts/vitals.md
 	$(BIN)/python -m chaos.bench.vitals

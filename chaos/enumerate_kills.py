@@ -14,16 +14,15 @@ Reusable: `Campaign` for scenario G and tests. Needs strace and the right to tra
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -32,6 +31,7 @@ import attrs
 import click
 
 from chaos.kill_child import BLOCK_ROWS, STATES
+from chaos.kill_crew import HUNG, Crew
 
 KILL: Final = "kill"
 EIO: Final = "EIO"
@@ -52,7 +52,6 @@ EIO_CALLS: Final = (
     "pwrite64",
     "write",
 )
-RUN_DEADLINE_S: Final = 120
 NUMBER_MAX: Final = 5_000  # a run that is never unharmed up to here is a fault of this program
 _CALL: Final = re.compile(r"^(\d+)\s+(\w+)\(")
 
@@ -85,42 +84,16 @@ class Outcome:
         return not self.lost and not self.doubled and not self.wrong
 
 
-class Judge:
-    """A process that judges one directory after the other (chDB: one at a time)."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "chaos.kill_child", "judge"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-
-    def __call__(self, data_dir: Path) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{data_dir}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            return {"error": f"the judge died with {self._process.wait()}"}
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._process.wait()
-
-
 class Campaign:
     """Prepared directories, and points run on copies of them; `with Campaign(directory, jobs=2) as campaign`."""
 
     def __init__(self, directory: Path, *, jobs: int = 2) -> None:
         self._directory = directory.resolve()
         self._jobs = jobs
-        self._judges: list[Judge] = []  # those at rest
+        self._crews: list[Crew] = []  # those at rest
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
+        self._calls: dict[str, dict[str, list[int]]] = {}  # by state, once traced
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +101,8 @@ class Campaign:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for judge in self._judges:
-            judge.close()
+        for crew in self._crews:
+            crew.close()
 
     def run(self, points: Iterable[Point]) -> Iterator[Outcome]:
         """The outcomes of `points`, in order, `jobs` at a time."""
@@ -148,70 +121,59 @@ class Campaign:
 
     def points(self, state: str, call: str, fault: str = KILL) -> list[Point]:
         """The calls on the data directory that an unharmed run makes: for each N the first thread to get there."""
-        return [Point(state, call, number, fault) for number in self._traced(state).get(call, [])]
+        if state not in self._calls:
+            self._calls[state] = self._traced(state)
+        return [Point(state, call, number, fault) for number in self._calls[state].get(call, [])]
 
     def run_point(self, point: Point) -> Outcome:
         """Run one point on a copy of its state's directory."""
         started = time.monotonic()
+        effect = "signal=KILL" if point.fault == KILL else f"error={point.fault}"
+        options = ["-e", f"trace={point.call}", "-e", f"inject={point.call}:{effect}:when={point.number}"]
+        with self._crew() as crew, self._copy(point.state, crew) as data_dir:
+            ended = crew.run(data_dir, options, Path("/dev/null"))
+            found = crew.judge(data_dir)
+        unharmed = "finished" in ended.said and ended.code == 0
+        acked = "acked" in ended.said or point.state != "fresh"
+        outcome = _compare(point, unharmed, acked, found)
+        wrong = (*outcome.wrong, "the run came to no end") if ended.code == HUNG else outcome.wrong
+        return attrs.evolve(outcome, wrong=wrong, seconds=time.monotonic() - started)
+
+    @contextmanager
+    def _crew(self) -> Iterator[Crew]:
+        """A crew for as long as the context lasts."""
+        with self._lock:
+            crew = self._crews.pop() if self._crews else None
+        if crew is None:
+            crew = Crew(Path(tempfile.mkdtemp(dir=self._directory, prefix="crew-")))
+        try:
+            yield crew
+        finally:
+            with self._lock:
+                self._crews.append(crew)
+
+    @contextmanager
+    def _copy(self, state: str, crew: Crew) -> Iterator[Path]:
+        """A copy of the prepared directory of a state, which is made once."""
+        template = self._directory / f"template {state}"
+        with self._preparing:
+            if not template.exists():
+                unfinished = template.with_suffix(".tmp")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                crew.prepare(unfinished, state)
+                unfinished.rename(template)
         with tempfile.TemporaryDirectory(dir=self._directory) as scratch:
             data_dir = Path(scratch) / "data"
-            shutil.copytree(self._template(point.state), data_dir, symlinks=True)
-            effect = "signal=KILL" if point.fault == KILL else f"error={point.fault}"
-            said, code = _strace(
-                ["-e", f"trace={point.call}", "-e", f"inject={point.call}:{effect}:when={point.number}"],
-                data_dir,
-                Path("/dev/null"),
-            )
-            found = self._judge(data_dir)
-        unharmed = "finished" in said and code == 0
-        acked = "acked" in said or point.state != "fresh"
-        seconds = time.monotonic() - started
-        return attrs.evolve(_compare(point, unharmed, acked, found), seconds=seconds)
-
-    def _judge(self, data_dir: Path) -> dict[str, Any]:
-        with self._lock:
-            judge = self._judges.pop() if self._judges else Judge()
-        found = judge(data_dir)
-        with self._lock:
-            self._judges.append(judge)
-        return found
-
-    def _template(self, state: str) -> Path:
-        """The prepared directory of a state; made once."""
-        with self._lock:
-            path = self._directory / f"template {state}"
-            if not path.exists():
-                unfinished = path.with_suffix(".tmp")
-                shutil.rmtree(unfinished, ignore_errors=True)
-                subprocess.run(
-                    [sys.executable, "-m", "chaos.kill_child", "prepare", str(unfinished), state],
-                    check=True, stderr=subprocess.DEVNULL, timeout=RUN_DEADLINE_S,
-                )  # fmt: skip
-                unfinished.rename(path)
-            return path
+            shutil.copytree(template, data_dir, symlinks=True)
+            yield data_dir
 
     def _traced(self, state: str) -> dict[str, list[int]]:
         """Call -> the numbers at which it is made on the data directory."""
-        with tempfile.TemporaryDirectory(dir=self._directory) as scratch:
-            data_dir = Path(scratch) / "data"
-            shutil.copytree(self._template(state), data_dir, symlinks=True)
-            log = Path(scratch) / "strace.log"
-            said, code = _strace(["-y", "-e", f"trace={','.join(CALLS)}"], data_dir, log)
-            assert code == 0, f"a run without faults ended with {code} after {said}"
+        with self._crew() as crew, self._copy(state, crew) as data_dir:
+            log = data_dir.with_name("strace.log")
+            ended = crew.run(data_dir, ["-y", "-e", f"trace={','.join(CALLS)}"], log)
+            assert ended.code == 0, f"a run without faults: {ended}"
             return _numbers(log.read_text(errors="replace").splitlines(), str(data_dir))
-
-
-def _strace(options: Sequence[str], data_dir: Path, log: Path) -> tuple[list[str], int]:
-    """What the child said, and its exit code (negative: its signal).
-
-    Without --seccomp-bpf, which makes strace 6.1 forget every injected signal but the first call's.
-    """
-    done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(log), *options,
-         sys.executable, "-m", "chaos.kill_child", "run", str(data_dir)],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=RUN_DEADLINE_S, check=False,
-    )  # fmt: skip
-    return done.stdout.split(), done.returncode
 
 
 def _numbers(lines: Iterable[str], data_dir: str) -> dict[str, list[int]]:

@@ -1,11 +1,9 @@
-"""The node's side of chaos/enumerate_kills.py, in processes of their own: make a data directory, do one small block
-under strace, judge what is left.
+"""The node's side of chaos/enumerate_kills.py: make a data directory, do one small block under strace, judge what is
+left. One process for all orders, which forks a child for each (kill_crew.py is the other end).
 
-    python -m chaos.kill_child prepare DIR STATE     a directory in STATE, ready for `run`
-    python -m chaos.kill_child run DIR               the whole node: replay, append, insert, drain, stop
-    python -m chaos.kill_child judge                 for each DIR of standard input: start, drain, stop, compare
-
-`run` says `acked` on standard output when its rows are durable, `finished` when all is done. Never fork these.
+An order is a line of JSON: ["prepare", DIR, STATE, OUTPUT], ["run", DIR, OUTPUT] or ["judge", DIR, OUTPUT]. Answers on
+standard output: the child's id, and when it has ended its exit code. What a child has to say is in OUTPUT: `run` says
+`acked` when its rows are durable and `finished` when all is done, `judge` what it counted.
 """
 
 from __future__ import annotations
@@ -15,8 +13,10 @@ import os
 import re
 import shutil
 import sys
+import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ import trio
 from chaos.rollup_check import check_rollups
 from statnive.clickhouse.client import connect
 from statnive.clickhouse.rows import RowEncoder
-from statnive.config import ClickHouseConfig, Config, WalConfig, WriterConfig
+from statnive.config import ClickHouseConfig, Config, GeoConfig, WalConfig, WriterConfig
 from statnive.event import SCROLL_UNTOLD, Row
 from statnive.node import Node
 from statnive.wal.fs import RealFileSystem
@@ -49,6 +49,7 @@ def config(data_dir: Path) -> Config:
         clickhouse=ClickHouseConfig(memory_bytes_max=1024**3),
         wal=WalConfig(segment_bytes=SEGMENT_BYTES, size_bytes_max=16 * SEGMENT_BYTES, keep_s=0),
         writer=WriterConfig(block_interval_ms=1),
+        geo=GeoConfig("none", "none"),
     )
 
 
@@ -188,24 +189,46 @@ def _say(word: str) -> None:
     os.write(1, f"{word}\n".encode())
 
 
-def _lines() -> Iterator[str]:
-    while line := sys.stdin.readline():
-        yield line.rstrip("\n")
+def _await_tracer() -> None:
+    """Go on only under strace: nothing that it is to see may have happened before."""
+    while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
+        time.sleep(0.002)
 
 
-def main(role: str, *arguments: str) -> None:
+def _child(role: str, data_dir: Path, arguments: list[str]) -> None:
+    """Carry out one order; the process ends with it."""
     if role == "prepare":
-        prepare(Path(arguments[0]), arguments[1])
+        prepare(data_dir, *arguments)
     elif role == "run":
-        run(Path(arguments[0]))
+        _await_tracer()
+        run(data_dir)
     else:
-        for line in _lines():
+        try:
+            found = judge(data_dir)
+        except BaseException as error:  # also what a nursery wraps: the other end must hear of it
+            found = {"error": repr(error)}
+        _say(json.dumps(found))
+
+
+def main() -> None:
+    """Take orders until standard input ends."""
+    while line := sys.stdin.readline():
+        role, data_dir, *arguments, output = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            code = 1
             try:
-                found = judge(Path(line))
-            except BaseException as error:  # also what a nursery wraps: the parent must hear of it
-                found = {"error": repr(error)}
-            _say(json.dumps(found))
+                os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
+                _child(role, Path(data_dir), arguments)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _say(str(pid))
+        _, status = os.waitpid(pid, 0)
+        _say(str(os.waitstatus_to_exitcode(status)))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

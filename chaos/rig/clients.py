@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
@@ -140,18 +141,18 @@ def _what(request: Request) -> str:
     return "no answer"
 
 
-def recovery_s(ledgers: list[Ledger], end: float, until: float = float("inf")) -> float | None:
-    """How long after the fault's end (CLOCK_MONOTONIC) the last request fell due that was not acknowledged within
-    LATE_S; for none, when the first acknowledgement came. None: there was none. `until`: the next fault.
+def recovery_s(ledgers: list[Ledger], end: float, until: float = math.inf) -> float | None:
+    """How long after the fault's end (CLOCK_MONOTONIC) the first acknowledgement came, or the last request fell due
+    that got none within LATE_S, whichever is later. None: no acknowledgement came. `until`: the next fault.
     """
-    after = [request for request in requests(ledgers) if end <= request.due < until]
-    good = [r.answered for r in after if r.acknowledged and r.answered - r.due <= LATE_S]
-    if not good or min(good) > until:
+    everything = requests(ledgers)
+    back = [r.answered for r in everything if r.acknowledged and end <= r.answered < until]
+    if not back:
         return None
     # What fell due right before the next fault may be that one's.
-    own = [r for r in after if r.due < until - LATE_S]
+    own = [r for r in everything if end <= r.due < until - LATE_S]
     bad = [r.due for r in own if not (r.acknowledged and r.answered - r.due <= LATE_S)]
-    return max([min(good), *bad]) - end
+    return max([min(back), *bad]) - end
 
 
 def latencies_ms(ledgers: list[Ledger], start: float, end: float) -> list[float]:

@@ -143,15 +143,16 @@ def _end(note: Path) -> None:
         for number in (signal.SIGKILL, signal.SIGCONT):
             os.kill(pid, number)
         until = time.monotonic() + END_S
-        while _state(pid) not in ("", "Z") and time.monotonic() < until:
+        while lives(pid) and time.monotonic() < until:
             time.sleep(0.01)
-        if _state(pid) not in ("", "Z"):
+        if lives(pid):
             raise RigError(f"process {pid} of an earlier run does not end")
     note.unlink(missing_ok=True)
 
 
-def _state(pid: int) -> str:
+def lives(pid: int) -> bool:
+    """False for a process that has ended, also while its parent has not asked for its status."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (OSError, IndexError):
-        return ""
+        return False

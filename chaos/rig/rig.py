@@ -69,7 +69,7 @@ class Rig:
         *,
         settings: Mapping[str, str] | None = None,
         disk_bytes: int = 160 * MIB,
-        groups: tuple[str, ...] = ("visitors", "carriers"),
+        groups: tuple[str, ...] = (),
         name: str = "",
     ) -> None:
         """`server`: ClickHouse behind a fault proxy, the log on a tmpfs; `embedded`: both on an ext4 image, which is

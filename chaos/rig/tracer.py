@@ -12,6 +12,7 @@ from chaos.rig.home import Home
 from chaos.rig.shell import RigError
 
 ATTACH_S: Final = 10.0
+DETACH_S: Final = 1.0
 
 
 class Injection:
@@ -39,10 +40,16 @@ class Injection:
             time.sleep(0.005)
 
     def end(self) -> None:
-        """Detach; also when the process has ended. SIGTERM, so that strace lets go of the threads one by one."""
+        """Detach; also when the process has ended. SIGTERM, so that strace lets go of the threads one by one; it may
+        wait for ever for one that ends just then, and the kernel lets go of all when strace itself is gone.
+        """
         if self._process.poll() is None:
             self._process.terminate()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=DETACH_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
         self._home.forget(self._process.pid)
 
     def hits(self) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 
 DEADLINE_S: Final = 5.0
+BACKLOG_S: Final = 3.0  # of live traffic: less is no backlog, it goes in with the next block or two
 
 
 @attrs.frozen
@@ -91,7 +92,7 @@ def drain_ratio(samples: list[Sample], since: float, live_rate: float) -> float 
     went in; None when there was none worth the name, or no end of it.
     """
     after = [sample for sample in samples if sample.at >= since]
-    base = next((sample for sample in after if sample["writer_lag_rows"] > live_rate), None)
+    base = next((sample for sample in after if sample["writer_lag_rows"] > BACKLOG_S * live_rate), None)
     if base is None:
         return None
     rest = [sample for sample in after if sample.at >= base.at]

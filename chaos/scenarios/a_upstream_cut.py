@@ -8,6 +8,7 @@ from chaos.rig.clients import Group, requests
 from chaos.scenarios.contract import INGEST_BACK_S, Play, Scenario
 
 CLIENT_LOSS_MAX = 0.005
+IMPATIENT_S = 1.0
 EDGE_S = 0.5  # what is sent right before the cut may be on its way when it comes
 
 
@@ -20,17 +21,17 @@ class UpstreamCut(Scenario):
     def groups(self) -> dict[str, Group]:
         network = self.rig.network
         assert network is not None
-        # Each page view on a connection of its own, as new visitors come; patient enough to get through afterwards.
-        patient = self.windows.hold_s + self.windows.after_s
+        # New visitors, each on a connection of its own, patient enough to get through afterwards; and some on
+        # connections that they keep, which give up: what the node still has of those is reset when the link is back.
         return {
-            name: Group(
-                rate=rate,
-                namespace=network.groups[name],
+            "visitors": Group(
+                rate=60,
+                namespace=network.groups["visitors"],
                 connections=4_096,
                 new_connections=True,
-                timeout_s=min(30.0, patient),
-            )
-            for name, rate in (("visitors", 80.0), ("carriers", 30.0))
+                timeout_s=min(30.0, self.windows.hold_s + self.windows.after_s),
+            ),
+            "carriers": Group(rate=60, namespace=network.groups["carriers"], timeout_s=IMPATIENT_S),
         }
 
     def prepare(self) -> None:
@@ -42,7 +43,6 @@ class UpstreamCut(Scenario):
         assert self.rig.network is not None
         for namespace in self.rig.network.groups.values():
             namespace.lose(1)
-        self._cut = True
 
     def restore(self) -> None:
         assert self.rig.network is not None
@@ -67,7 +67,7 @@ class UpstreamCut(Scenario):
             r
             for group in groups
             for r in requests(play.ledgers[group])
-            if r.due < span.begin - EDGE_S or r.due > span.end + INGEST_BACK_S
+            if r.due < span.begin - EDGE_S or r.due > span.end + min(INGEST_BACK_S, self.windows.after_s / 2)
         ]
         lost = [r for r in able if not r.acknowledged]
         if len(lost) > CLIENT_LOSS_MAX * len(able):
@@ -75,14 +75,24 @@ class UpstreamCut(Scenario):
         figures = self.rig.figures()
         assert figures is not None, "a node that runs answers"
         reached = _event_requests(figures.figures) - self._reached_before
-        assert play.report is not None
-        there = play.report.facts["acknowledged"] + play.report.facts["without an answer, there"]
-        if reached != there:
-            yield f"{reached:.0f} events reached the node, {there} are there"
+        (there,) = self.rig.sql(
+            f"SELECT uniqExact(props['run'], intDiv(toUInt64(props['seq']), per[props['run']])) AS requests "
+            f"FROM {self.rig.database}.events_raw WHERE has(mapKeys(per), props['run'])".replace(
+                "per", _per_request(play)
+            )
+        )
+        if reached != there["requests"]:
+            yield f"{reached:.0f} requests reached the node, {there['requests']} are there"
 
     def facts(self, play: Play) -> dict[str, str]:
         assert play.report is not None
         return {"there without an answer": str(play.report.facts["without an answer, there"])}
+
+
+def _per_request(play: Play) -> str:
+    """A ClickHouse map: run id -> events of each request."""
+    settings = [ledgers[0].header.settings for ledgers in play.ledgers.values()]
+    return "map(" + ", ".join(f"'{one.run}', {one.events_per_request}" for one in settings) + ")"
 
 
 def _event_requests(figures: dict[str, float]) -> float:

@@ -21,10 +21,20 @@ class MobileCurfew(UpstreamCut):
     title = "mobile curfew"
 
     def groups(self) -> dict[str, Group]:
-        groups = super().groups()
-        assert self.rig.network is not None
-        groups["visitors"] = Group(rate=120.0, namespace=self.rig.network.groups["visitors"])
-        return groups
+        network = self.rig.network
+        assert network is not None
+        return {
+            "visitors": Group(rate=120, namespace=network.groups["visitors"]),
+            # Requests of two packets: one of them arrives, the other one does not.
+            "carriers": Group(
+                rate=25,
+                namespace=network.groups["carriers"],
+                connections=4_096,
+                new_connections=True,
+                events_per_request=8,
+                timeout_s=min(30.0, self.windows.hold_s + self.windows.after_s),
+            ),
+        }
 
     def apply(self, fault: str) -> None:
         assert self.rig.network is not None

@@ -32,6 +32,9 @@ FATAL_CODE: Final = 3
 STAGE_S_MAX: Final = 600.0
 
 
+ALL: Final = 1_000_000
+
+
 @attrs.frozen
 class Windows:
     """How long everything lasts, in seconds, and how many rounds of what has rounds."""
@@ -41,11 +44,21 @@ class Windows:
     after_s: float = 3.0
     kills: int = 50
     cuts: int = 30
-    points: int = 6  # system calls of each kind to be killed at; 0: all there are
+    points: int = 6  # system calls of each kind to be killed at; ALL
     every_byte: bool = True  # of the last frame; otherwise a sample
+    every_fault: bool = True  # of a scenario that has variants of one; otherwise those that differ most
 
 
-QUICK: Final = Windows(before_s=0.7, hold_s=2.2, after_s=2.2, kills=5, cuts=3, points=1, every_byte=False)
+QUICK: Final = Windows(
+    before_s=0.7,
+    hold_s=2.0,
+    after_s=1.6,
+    kills=5,
+    cuts=3,
+    points=0,
+    every_byte=False,
+    every_fault=False,
+)
 SHORT: Final = Windows()
 
 
@@ -67,6 +80,7 @@ class Play:
     spans: list[Span]
     ledgers: dict[str, list[Ledger]]  # by group
     samples: list[Sample]
+    late_ends: list[str] = attrs.field(factory=list)
     report: Report | None = None
 
     def all_ledgers(self) -> list[Ledger]:
@@ -111,7 +125,7 @@ class Scenario(ABC):
         "server",
     )  # the rigs that it can be played on; the first one in the matrix
     fatal: ClassVar[bool] = False  # whether its faults may, or must, end the node
-    ready_url: ClassVar[str] = "direct"
+    makes_backlog: ClassVar[bool] = False  # whether each of its faults must leave a backlog to drain
 
     def __init__(self, rig: Rig, windows: Windows) -> None:
         self.rig, self.windows = rig, windows
@@ -152,9 +166,9 @@ class Scenario(ABC):
         """How many acknowledged events the fault itself destroyed on the disk, and the node must have said so."""
         return 0
 
-    def rest_s(self) -> float:
-        """How long the clients go on after each fault."""
-        return self.windows.after_s
+    def rest(self) -> None:
+        """The clients go on for a while after each fault."""
+        time.sleep(self.windows.after_s)
 
     def judge(self, play: Play) -> Iterator[str]:
         """What the scenario finds wrong, beyond what `play` asks of all."""
@@ -165,14 +179,14 @@ class Scenario(ABC):
         return {}
 
 
-def fatal_end(span: Span) -> Iterator[str]:
+def fatal_end(span: Span, *, at_once: bool = True) -> Iterator[str]:
     """What is wrong with the end of a node that had to end: at once, non-zero and with one clear line."""
     fault, ended = span.fault, span.ended
     if ended is None:
         yield f"{fault} did not end the node"
         return
     words = ended.last_words()
-    if span.end - span.begin > FATAL_END_S:
+    if at_once and span.end - span.begin > FATAL_END_S:
         yield f"{fault} took {span.end - span.begin:.1f} s to end the node"
     if ended.code != FATAL_CODE:
         yield f"{fault} ended the node with {ended.code}, not {FATAL_CODE}: {words[-1:]}"
@@ -203,9 +217,12 @@ def play(scenario: Scenario, run: str) -> Outcome:
                 one.begin(STAGE_S_MAX)
             time.sleep(windows.before_s)
             for fault in scenario.faults():
-                played.spans.append(_break_and_restore(scenario, fault))
-                time.sleep(scenario.rest_s())
-                rig.reap()  # a node that ended after all: the rest shows that nothing comes back
+                played.spans.append(break_once(scenario, fault))
+                scenario.rest()
+                if rig.reap() is not None:
+                    words = " / ".join(rig.ended[-1].last_words()[-3:])
+                    played.late_ends.append(f"the node ended when {fault!r} was over: {words}")
+                    scenario.restore()
             played.ledgers = {name: one.end() for name, one in clients.items()}
             drained = rig.drain()
             played.samples = watch.samples
@@ -219,7 +236,8 @@ def play(scenario: Scenario, run: str) -> Outcome:
     return _judge(scenario, played, directory, drained, started)
 
 
-def _break_and_restore(scenario: Scenario, fault: str) -> Span:
+def break_once(scenario: Scenario, fault: str) -> Span:
+    """Apply, hold, restore: one fault. Raises RigError and the like."""
     rig = scenario.rig
     ends = len(rig.ended)
     span = Span(fault, time.monotonic())
@@ -239,6 +257,7 @@ def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, sta
     outcome = Outcome(scenario.letter, scenario.title)
     _tell_sight(outcome, {name: sight(ledgers) for name, ledgers in played.ledgers.items()})
     _tell_recovery(scenario, outcome, played)
+    outcome.red += played.late_ends
     if not drained:
         outcome.red.append("the backlog was not drained in a minute")
     if rig.kind == "embedded" and rig.node is not None:
@@ -296,9 +315,11 @@ def _tell_recovery(scenario: Scenario, outcome: Outcome, played: Play) -> None:
             outcome.recovery_s = max(outcome.recovery_s or 0.0, found)
         samples = [sample for sample in played.samples if sample.at < until]
         ratio = drain_ratio(samples, since, live_rate)
+        if ratio is None and scenario.makes_backlog:
+            outcome.red.append(f"there was no backlog, or no end of it, after: {span.fault}")
         if ratio is not None:
             outcome.drain_ratio = min(outcome.drain_ratio or ratio, ratio)
-            if ratio < DRAIN_RATIO_MIN:
+            if scenario.makes_backlog and ratio < DRAIN_RATIO_MIN:
                 outcome.red.append(
                     f"the backlog was drained at {ratio:.1f} × the live rate after: {span.fault}"
                 )

@@ -25,7 +25,9 @@ class DiskFull(Scenario):
         return {"visitors": Group(rate=250, timeout_s=2)}
 
     def faults(self) -> Sequence[str]:
-        return (APPENDING, ROTATING, CHECKPOINTING)
+        if self.windows.every_fault:
+            return (APPENDING, ROTATING, CHECKPOINTING)
+        return (APPENDING, CHECKPOINTING)
 
     def prepare(self) -> None:
         super().prepare()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from chaos.rig.clients import Group
 from chaos.rig.disks import Ext4
 from chaos.rig.tracer import Injection
+from chaos.rig.watch import until
 from chaos.scenarios.contract import DEATH_S, Play, Scenario, fatal_end
 
 FDATASYNC, WRITE, RENAME = "fdatasync fails", "write fails", "rename fails"
@@ -19,6 +20,7 @@ INJECTED = {
     RENAME: ("rename", "error=EIO:when=1+"),
     ONE_RENAME: ("rename", "error=EIO:when=3"),
 }
+BITE_S = 10.0
 MUST_END = (FDATASYNC, WRITE, RENAME, DEVICE)
 
 
@@ -34,7 +36,9 @@ class IoErrors(Scenario):
         return {"visitors": Group(rate=150, timeout_s=2)}
 
     def faults(self) -> Sequence[str]:
-        return (FDATASYNC, WRITE, RENAME, ONE_RENAME, DEVICE)
+        if self.windows.every_fault:
+            return (FDATASYNC, WRITE, RENAME, ONE_RENAME, DEVICE)
+        return (FDATASYNC, ONE_RENAME, DEVICE)
 
     def prepare(self) -> None:
         super().prepare()
@@ -53,14 +57,16 @@ class IoErrors(Scenario):
         self._injection = Injection(self.rig.home, self.rig.node.pid, [call], what, log)
 
     def hold(self, seconds: float) -> None:
+        injection = self._injection
+        if injection is not None:
+            until(lambda: injection.hits() > 0, BITE_S)
+            if self._fault not in MUST_END:
+                super().hold(seconds)
+            injection.end()
+            self._hits[self._fault] = injection.hits()
+            self._injection = None
         if self._fault in MUST_END:
             self.rig.wait_node(DEATH_S)
-        else:
-            super().hold(seconds)
-        if self._injection is not None:
-            self._injection.end()
-            self._hits[self._fault] = self._injection.hits()
-            self._injection = None
 
     def restore(self) -> None:
         if getattr(self, "_injection", None) is not None:
@@ -76,7 +82,7 @@ class IoErrors(Scenario):
     def judge(self, play: Play) -> Iterator[str]:
         for span in play.spans:
             if span.fault in MUST_END or span.ended is not None:
-                yield from fatal_end(span)
+                yield from fatal_end(span, at_once=span.fault in MUST_END)
             if span.fault != DEVICE and not self._hits.get(span.fault):
                 yield f"{span.fault}: no call was tampered with"
 

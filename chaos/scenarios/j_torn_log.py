@@ -8,14 +8,16 @@ from pathlib import Path
 
 from chaos.rig import surgery
 from chaos.rig.clients import Group
+from chaos.rig.rig import Rig
 from chaos.rig.shell import RigError
 from chaos.rig.watch import until
-from chaos.scenarios.contract import Play, Scenario
+from chaos.scenarios.contract import Play, Scenario, Windows
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 from statnive.wal.state import StateFile
 
 TORN, FLIPPED = "the last frame is torn", "a bit is flipped in the middle"
+BOTH = f"{TORN} and {FLIPPED}"
 WAITING_FRAMES = 12
 FILL_S = 20.0
 SAMPLE = 37  # of the bytes, where not all are tried
@@ -28,18 +30,21 @@ class TornLog(Scenario):
     title = "torn and corrupted log"
     fatal = True  # the node is killed to get at its log
 
+    def __init__(self, rig: Rig, windows: Windows) -> None:
+        super().__init__(rig, windows)
+        self.destroyed: list[tuple[str, int]] = []  # events whose bytes were flipped
+
     def groups(self) -> dict[str, Group]:
         return {"visitors": Group(rate=200, timeout_s=2)}
 
     def faults(self) -> Sequence[str]:
-        return (TORN, FLIPPED)
+        return (TORN, FLIPPED) if self.windows.every_fault else (BOTH,)
 
     def prepare(self) -> None:
         super().prepare()
         self._wrong: list[str] = []
         self._tried = 0
-        self._destroyed: list[tuple[str, int]] = []
-        self._bad: dict[str, surgery.Placed] = {}
+        self.destroyed = []
 
     def apply(self, fault: str) -> None:
         assert self.rig.clickhouse is not None
@@ -47,9 +52,9 @@ class TornLog(Scenario):
         wal = self.rig.data_dir / "wal"
         until(self._enough_waits, FILL_S, 0.05)
         self.rig.kill_node()
-        if fault == TORN:
+        if fault in (TORN, BOTH):
             self._tear(wal)
-        else:
+        if fault in (FLIPPED, BOTH):
             self._flip(wal)
 
     def hold(self, seconds: float) -> None:
@@ -67,7 +72,7 @@ class TornLog(Scenario):
             for number, status in enumerate(ledger.status)
             if status == 202
         }
-        return len(acknowledged & set(self._destroyed))
+        return len(acknowledged & set(self.destroyed))
 
     def judge(self, play: Play) -> Iterator[str]:
         yield from self._wrong[:5]
@@ -75,7 +80,7 @@ class TornLog(Scenario):
         there = self.rig.sql(
             f"SELECT count() AS rows FROM {self.rig.database}.events_raw WHERE props['run'] = {{run:String}} "
             "AND has({seqs:Array(UInt64)}, toUInt64OrZero(props['seq']))",
-            {"run": run, "seqs": [seq for _, seq in self._destroyed]},
+            {"run": run, "seqs": [seq for _, seq in self.destroyed]},
         )
         if there[0]["rows"]:
             yield f"{there[0]['rows']} events of the flipped frame are there: something made them up"
@@ -84,8 +89,8 @@ class TornLog(Scenario):
         lost = [line for line in said if "corruption: " in line]
         if len(torn) != 1:
             yield f"the torn frame was reported {len(torn)} times"
-        if len(lost) != 1 or f"{len(self._destroyed)} acknowledged events are lost" not in lost[0]:
-            yield f"the flipped frame of {len(self._destroyed)} events was reported as {lost}"
+        if len(lost) != 1 or f"{len(self.destroyed)} acknowledged events are lost" not in lost[0]:
+            yield f"the flipped frame of {len(self.destroyed)} events was reported as {lost}"
         if not list((self.rig.data_dir / "wal" / "corrupt").glob("*.bad")):
             yield "the flipped frame's bytes were not set aside"
 
@@ -145,8 +150,8 @@ class TornLog(Scenario):
         if len(waiting) < 3:
             raise RigError("too few frames wait: try again")
         placed = waiting[len(waiting) // 2]
-        self._destroyed = placed.events()
-        surgery.flip(placed.path, placed.offset + len(surgery.encode(placed.frame)) // 2)
+        self.destroyed = placed.events()
+        surgery.flip(placed.path, (placed.offset + placed.end) // 2)
 
     def _enough_waits(self) -> bool:
         figures = self.rig.figures()

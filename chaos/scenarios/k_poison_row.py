@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from chaos.clickhouse_node import Fault
@@ -14,6 +15,7 @@ POISON, CLAIM = "a row that ClickHouse can't read", "ClickHouse wrongly says tha
 CANNOT_READ_ALL_DATA = 33
 GOOD_ROWS = 4
 AT_LAST_S = 20.0
+SETTLE_S = 1.0  # a few blocks
 
 
 class PoisonRow(Scenario):
@@ -50,7 +52,7 @@ class PoisonRow(Scenario):
         self.rig.start_node()
 
     def hold(self, seconds: float) -> None:
-        super().hold(seconds)
+        time.sleep(SETTLE_S)
         until(self._caught_up, AT_LAST_S, 0.1)
         figures = self.rig.figures()
         self._quarantined.append(figures["writer_quarantined_rows_total"] if figures else -1.0)

@@ -21,8 +21,8 @@ from chaos.rig.watch import until
 from chaos.scenarios.contract import Play, Scenario
 from chaos.statnive_node import StatniveNode
 
-MOMENT_S_MAX = 0.6
-REST_S = 0.5
+MOMENT_S_MAX = 0.5
+REST_S = 0.3
 STOP_S = 10.0
 JOBS = 3
 CUTS_BYTES = 8 * 1024 * MIB  # of memory, taken as copies are made
@@ -75,8 +75,8 @@ class PowerLoss(Scenario):
         if self.rig.node is not None and self.rig.node.running:
             os.kill(self.rig.node.pid, signal.SIGCONT)
 
-    def rest_s(self) -> float:
-        return REST_S
+    def rest(self) -> None:
+        time.sleep(REST_S)
 
     def judge(self, play: Play) -> Iterator[str]:
         try:

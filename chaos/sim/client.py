@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +22,7 @@ from chaos.sim import sql
 from chaos.sim.engine import Engine
 from chaos.sim.link import Embedded, Server
 from statnive.clickhouse import engine as product
+from statnive.clickhouse import repair
 from statnive.clickhouse.client import Client, Purpose
 from statnive.clickhouse.settings import INSERT_SETTINGS, INSERT_SETTINGS_IF_KNOWN
 from statnive.config import ClickHouseConfig
@@ -91,6 +93,7 @@ def installed(engine: Engine, link: Link, *, repairs_tokens: bool) -> Iterator[N
         return [f"{dropped} tokens"] if dropped else []
 
     with (
+        patch.object(repair, "secrets", SimpleNamespace(token_hex=link.token_hex), create=True),
         patch.object(product, "connect", connect),
         patch.object(product, "migrate", lambda client, directory: None),
         patch.object(product, "repair_dedup_logs", repair_tokens),

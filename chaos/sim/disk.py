@@ -26,21 +26,22 @@ class DiskFaults:
     """What the disk refuses in one life; counted in calls that change something."""
 
     error_at: int | None = None  # EIO at that call; a write is taken in part
+    error_call: str = ""  # count calls of this name only
     short: bool = False  # if it is a write: without an error
     full_from: int | None = None  # ENOSPC for whatever needs room from that call on …
     full_calls: int = 0  # … this many times
     writes: int = 0
-    fired: int = 0
+    matching: int = 0
 
     def next(self, name: str, *, grows: bool) -> OSError | None:
         """The error that this call meets."""
         self.writes += 1
-        if self.writes == self.error_at:
-            self.fired += 1
+        if self.error_call in ("", name):
+            self.matching += 1
+        if self.matching == self.error_at and self.error_call in ("", name):
             return OSError(errno.EIO, f"simulated, at {name}")
         if grows and self.full_from is not None and self.writes >= self.full_from and self.full_calls > 0:
             self.full_calls -= 1
-            self.fired += 1
             return OSError(errno.ENOSPC, f"simulated, at {name}")
         return None
 

@@ -77,12 +77,14 @@ class Engine:
     def power_cut(self) -> None:
         """Only the medium stays, and some of what was on the way to it."""
         self.running = False
-        names = sorted({*self.tables, *self._durable_tables})
+        new_names = {id(table): name for name, table in self.tables.items()}
+        old_names = {id(table): name for name, table in self._durable_tables.items()}
         kept: dict[str, Table] = {}
-        for name in names:
-            new, old = self.tables.get(name), self._durable_tables.get(name)
-            table = new if new is old or self._rng.random() < 0.5 else old
-            if table is not None:
+        for table in [*self.tables.values(), *self._durable_tables.values()]:
+            new, old = new_names.pop(id(table), None), old_names.pop(id(table), None)
+            happened = self._rng.random() < 0.5  # it was made, renamed or dropped since the last sync
+            name = new if happened or new == old else old
+            if name is not None and (name not in kept or happened):
                 table.lose_memory(self._rng)
                 kept[name] = table
         self.tables = kept
@@ -117,7 +119,8 @@ class Engine:
         rows = self.events.split(payload)
         if any(self.events[row.event].is_poison for row in rows):
             raise failure(CANNOT_PARSE, "cannot parse the rows")
-        if name.endswith("_probe"):
+        self.table(name)
+        if name.startswith("repair_probe"):
             return
         token = settings["insert_deduplication_token"] if settings["insert_deduplicate"] == "1" else ""
         self.insert_rows(name, rows, token, step)
@@ -182,6 +185,14 @@ class Engine:
         self.tables.pop(name, None)
         if self.parts_synced:
             self._durable_tables.pop(name, None)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """RENAME TABLE."""
+        table = self.table(name)
+        self.drop(name)
+        self.tables[new_name] = table
+        if self.parts_synced:
+            self._durable_tables[new_name] = table
 
     def copy_partition(self, name: str, partition: int, source: str, step: Step, *, replaces: bool) -> None:
         """ALTER TABLE … ATTACH or REPLACE PARTITION FROM: each part by a rename; then one that covers the old."""

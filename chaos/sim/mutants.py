@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -21,6 +22,9 @@ from statnive.actors.committer import Batch, CommitterHandle
 from statnive.clickhouse import engine as clickhouse_engine
 from statnive.clickhouse.client import Client
 from statnive.clickhouse.settle import SentBlock
+from statnive.wal import recovery, segment
+from statnive.wal.fs import FileSystem, write_all
+from statnive.wal.segment import Segment
 from statnive.wal.state import Block, WriterState
 
 Mutant = Callable[[], AbstractContextManager[object]]
@@ -53,6 +57,27 @@ def _fsync_error_is_only_logged() -> AbstractContextManager[object]:
 
 def _names_are_not_flushed() -> AbstractContextManager[object]:
     return patch.object(ProcessFiles, "fsync_dir", lambda self, path: None)
+
+
+def _a_segment_is_named_before_its_header_is_durable() -> AbstractContextManager[object]:
+    def hasty(fs: FileSystem, blank: Path, directory: Path, log_id: int, first_lsn: int) -> tuple[Path, int]:
+        fd = fs.open(blank)
+        write_all(fs, fd, segment.encode_header(log_id, first_lsn), 0)
+        path = directory / segment.segment_name(first_lsn)
+        fs.rename(blank, path)
+        fs.fsync_dir(directory)
+        return path, fd
+
+    return patch.object(segment, "begin_segment", hasty)
+
+
+def _recovered_frames_are_only_flushed() -> AbstractContextManager[object]:
+    def settle(self: Any, last: Segment, last_frame: bytes, torn_end: int, *, wipe: bool) -> None:
+        fd = self._fs.open(last.path)
+        self._fs.fdatasync(fd)
+        self._fs.close(fd)
+
+    return patch.object(recovery._Recovery, "_settle", settle)
 
 
 def _checkpoint_before_insert() -> AbstractContextManager[object]:
@@ -113,6 +138,8 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "ack before fsync": _ack_before_fsync,
     "fsync error is only logged": _fsync_error_is_only_logged,
     "names are not flushed": _names_are_not_flushed,
+    "a segment is named before its header is durable": _a_segment_is_named_before_its_header_is_durable,
+    "recovered frames are only flushed": _recovered_frames_are_only_flushed,
     "checkpoint before insert": _checkpoint_before_insert,
     "checkpoint before syncfs": _checkpoint_before_syncfs,
     "trim before the checkpoint is durable": _trim_before_checkpoint,

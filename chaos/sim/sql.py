@@ -70,6 +70,10 @@ def _drop(engine: Engine, found: re.Match[str], step: Step) -> None:
     engine.drop(found[1])
 
 
+def _rename(engine: Engine, found: re.Match[str], step: Step) -> None:
+    engine.rename(found[1], found[2])
+
+
 def _copy_partition(engine: Engine, found: re.Match[str], step: Step) -> None:
     engine.copy_partition(found[1], int(found[3]), found[4], step, replaces=found[2] == "REPLACE")
 
@@ -103,6 +107,7 @@ def _insert_select(engine: Engine, found: re.Match[str], step: Step) -> None:
 _COMMANDS: Final[tuple[tuple[re.Pattern[str], Callable[[Engine, re.Match[str], Step], None]], ...]] = (
     (re.compile(r"CREATE TABLE \w+\.(\w+) AS \w+\.\w+(?: ENGINE = Null)?"), _create),
     (re.compile(r"DROP TABLE IF EXISTS \w+\.(\w+) SYNC SETTINGS .*"), _drop),
+    (re.compile(r"RENAME TABLE \w+\.(\w+) TO \w+\.(\w+)"), _rename),
     (re.compile(r"ALTER TABLE \w+\.(\w+) (ATTACH|REPLACE) PARTITION (\d+) FROM \w+\.(\w+)"), _copy_partition),
     (re.compile(r"ALTER TABLE \w+\.(\w+) DROP PARTITION (\d+)"), _drop_partition),
     (
@@ -190,11 +195,10 @@ def _filtered(engine: Engine, parsed: re.Match[str]) -> list[Any]:
 
 def _condition(engine: Engine, text: str) -> Callable[[Any], Any]:
     """A WHERE as a function of a row; a subquery is answered first."""
-    nested = re.search(r"lsn NOT IN \((SELECT lsn FROM .*)\)$", text)
+    nested = re.search(r"lsn (NOT IN|IN) \((SELECT lsn FROM .*)\)$", text)
     if nested is not None:
-        inner = _select(engine, nested[1])
-        among = ", ".join(str(row["lsn"]) for row in inner)
-        text = f"{text[: nested.start()]}lsn NOT IN ({among})"
+        among = ", ".join(str(row["lsn"]) for row in _select(engine, nested[2])) or "-1"
+        text = f"{text[: nested.start()]}lsn {nested[1]} ({among})"
     code = _compile(text)
     return lambda row: eval(code, {"r": row, "toYYYYMM": _month_of})
 

@@ -115,7 +115,7 @@ test('a site without any event shows the snippet and waits, until one is seen', 
   const root = open('/?site=example.com');
   await until(() => expect(text(root, '.waiting')[0]).toBe('Waiting for the first event from example.com …'));
   expect(text(root, '.first code')).toEqual([
-    `<script defer src="${location.origin}/tracker.js" data-domain="example.com"></script>`,
+    `<script async src="${location.origin}/tracker.js" data-domain="example.com"></script>`,
   ]);
   expect(root.querySelector('.headline')).toBeNull();
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from statnive.clickhouse import verify
 from statnive.clickhouse.client import RAW_TABLE, Client
 from statnive.clickhouse.failures import Unavailable
 from statnive.clickhouse.settings import COPY_SETTINGS
@@ -41,6 +42,8 @@ def finish_left_over(client: Client) -> list[str]:
         {"database": client.database, "prefix": REPAIR_PREFIX},
     )
     names = {row["name"] for row in tables}
+    if names and verify.is_running(client):
+        raise Unavailable("a statement of an earlier repair is still running", ambiguous=True)
     notes = []
     if KEPT_TABLE in names:
         _put_back(client)

@@ -52,9 +52,9 @@ class _Trouble:
 
 def settle(client: Client, block: SentBlock) -> list[str]:
     """Return when the block is in, exactly once (keeps I1); what had to be repaired, in words."""
+    _check_quiet(client, block)
     notes = repair.finish_left_over(client)
     by_month = _by_month(block)
-    _check_quiet(client, block)
     if not _look(client, block, by_month):
         return notes
     if block.rows:

@@ -17,6 +17,7 @@ from statnive.clickhouse.client import RAW_TABLE, Client
 
 _CLUSTER_LOCAL: Final = "_local"
 REPAIR_PREFIX: Final = "repair_"  # of the tables that a repair makes and drops
+NO_TOKEN: Final = "-"  # noqa: S105 - of no insert: an empty one would be that of each statement without one
 # LSNs that one row of the census stands for, and how many of those one exact count, and one repair, looks at.
 BUCKET_LSNS: Final = 65_536
 BUCKETS_AT_ONCE: Final = 8
@@ -153,7 +154,7 @@ def census(client: Client) -> Census:
     return Census(sum(row["row_count"] for row in buckets), doubled, gaps)
 
 
-def is_running(client: Client, token: str) -> bool:
+def is_running(client: Client, token: str = NO_TOKEN) -> bool:
     """Whether the server still works on an insert with `token`, or on any statement of a repair: one whose answer
     was lost goes on, and until it has ended a count means nothing.
     """
@@ -161,11 +162,12 @@ def is_running(client: Client, token: str) -> bool:
         "SELECT (SELECT count() FROM system.processes WHERE query NOT LIKE '%system.processes%' AND ("
         "Settings['insert_deduplication_token'] = {token:String} OR query LIKE {repair:String} "
         "OR query LIKE {alter:String})) + "
-        "(SELECT count() FROM system.mutations WHERE database = {database:String} AND NOT is_done) AS running",
+        "(SELECT count() FROM system.mutations WHERE database = {database:String} AND NOT is_done "
+        "AND command LIKE '%DELETE IN PARTITION%') AS running",
         {
             "token": token,
             "repair": f"%{client.database}.{REPAIR_PREFIX}%",
-            "alter": f"ALTER TABLE {client.database}.%",
+            "alter": f"ALTER TABLE {client.database}.% PARTITION %",
             "database": client.database,
         },
     )

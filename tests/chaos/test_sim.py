@@ -30,12 +30,6 @@ def run(*arguments: str, hash_seed: str = "random") -> subprocess.CompletedProce
     )
 
 
-@pytest.fixture
-def late_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Worlds with the fault that is left out of the sweep (chaos/sim/plan.py says why)."""
-    monkeypatch.setattr("chaos.sim.plan.LATE_STATEMENTS", 1.0)
-
-
 def test_no_promise_is_broken_in_two_thousand_worlds() -> None:
     done = run("-m", "chaos.sim", "--seeds", str(SEEDS))
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
@@ -45,7 +39,7 @@ def test_no_promise_is_broken_in_two_thousand_worlds() -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_planted_bug_is_found_in_a_few_hundred_worlds(mutant: str, late_statements: None) -> None:
+def test_a_planted_bug_is_found_in_a_few_hundred_worlds(mutant: str) -> None:
     for seed in range(MUTANT_SEEDS_MAX):
         if simulate(seed, [MUTANTS[mutant]]).violation is not None:
             assert simulate(seed).violation is None, "it was not the planted bug"
@@ -98,7 +92,7 @@ def test_a_broken_promise_is_told_with_its_trace_and_its_seed() -> None:
         ("cancelled", "a stop without a drain"),
     ],
 )
-def test_each_fault_happens(fault: str, said: str, late_statements: None) -> None:
+def test_each_fault_happens(fault: str, said: str) -> None:
     assert any(fault in line for seed in range(150) for line in _trace(seed)), f"never seen: {said}"
 
 

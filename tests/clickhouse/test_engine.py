@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from statnive.clickhouse import engine as engine_module
+from statnive.clickhouse.client import Client
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.failures import Unavailable
 from statnive.clickhouse.rows import RowEncoder, suffix
@@ -156,3 +157,23 @@ def test_refused_rows_are_found_without_inserting_any(make):
     refused = engine.find_refused({**rows(), 9: b"\xc1"})
     assert refused.keys() == {9}
     assert engine.check_all(repairing=False, rows_set_aside=0, patience_s=0).rows == 0
+
+
+def test_a_block_costs_no_query_and_a_clean_start_one_beside_the_migrations(make, monkeypatch):
+    asked = []
+    for name in ("command", "operator_query"):
+        method = getattr(Client, name)
+        monkeypatch.setattr(
+            Client,
+            name,
+            lambda self, sql, *rest, method=method: asked.append(sql) or method(self, sql, *rest),
+        )
+    engine = make()
+    engine.prepare()
+    assert [sql for sql in asked if "repair_" in sql or "events_raw WHERE" in sql] == []
+    asked_of_repairs = [sql for sql in asked if "startsWith(name, {prefix:String})" in sql]
+    assert len(asked_of_repairs) == 1
+    asked.clear()
+    insert(engine)
+    engine.flush_to_disk()
+    assert asked == []

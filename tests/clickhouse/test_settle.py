@@ -257,15 +257,28 @@ def test_a_statement_of_the_block_that_still_runs_is_seen(engine, block):
     assert not verify.is_running(engine.writer, "b")
 
 
-def test_a_mutation_that_is_not_done_is_waited_for(engine, block):
-    database = engine.config.database
-    engine.writer.command(f"SYSTEM STOP MERGES {database}.events_raw")
+def test_a_repair_s_mutation_that_is_not_done_is_waited_for_and_an_operator_s_is_not(engine, block):
+    table = f"{engine.config.database}.events_raw"
+    engine.writer.command(f"SYSTEM STOP MERGES {table}")
+    engine.writer.command(f"ALTER TABLE {table} DELETE WHERE lsn = 1 SETTINGS mutations_sync = 0")
+    assert not verify.is_running(engine.writer, "b")
     engine.writer.command(
-        f"ALTER TABLE {database}.events_raw DELETE WHERE lsn = 1 SETTINGS mutations_sync = 0"
+        f"ALTER TABLE {table} DELETE IN PARTITION 202610 WHERE lsn = 2 SETTINGS mutations_sync = 0"
     )
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="still at work"):
         settle(engine.writer, block)
-    engine.writer.command(f"SYSTEM START MERGES {database}.events_raw")
+    engine.writer.command(f"SYSTEM START MERGES {table}")
+
+
+def test_what_an_earlier_repair_left_is_not_touched_while_its_statements_run(engine, block, monkeypatch):
+    engine.writer.command(f"CREATE TABLE {engine.config.database}.repair_rows (n UInt8) ENGINE = Memory")
+    with monkeypatch.context() as patch:
+        patch.setattr(verify, "is_running", lambda client, token="": True)
+        with pytest.raises(Unavailable, match="an earlier repair is still running"):
+            repair.finish_left_over(engine.writer)
+    assert repair.finish_left_over(engine.writer) == []
+    settle(engine.writer, block)
+    check(engine)
 
 
 def test_poison_is_poison_here_too(engine, block):

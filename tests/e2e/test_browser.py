@@ -68,7 +68,7 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
     with Server(tmp_path / "data") as server:
         added = statnive("site", "add", "shop.example", data_dir=server.data_dir)
         assert added.returncode == 0, added.stderr
-        snippet = f'<script defer src="{server.url}/tracker.js" data-domain="shop.example"></script>'
+        snippet = f'<script async src="{server.url}/tracker.js" data-domain="shop.example"></script>'
         with shop(snippet) as origin:
             # An agent that says "HeadlessChrome" is a bot, rightly.
             agent = chromium.new_page().evaluate("navigator.userAgent").replace("Headless", "")

@@ -27,7 +27,7 @@ CHROMIUM_ARGS = [
 ]
 # Hides the automation from the page (navigator.webdriver), as the tracker counts none.
 UNSEEN = "--disable-blink-features=AutomationControlled"
-SNIPPET = '<script defer src="{collector}/tracker.js"></script>'
+SNIPPET = '<script async src="{collector}/tracker.js"></script>'
 
 
 def chromium_path() -> str:

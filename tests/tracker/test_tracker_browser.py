@@ -33,7 +33,7 @@ def test_events_ask_for_no_preflight(visit) -> None:
 
 def test_options_of_the_snippet_set_domain_and_endpoint(visit) -> None:
     options = f'data-domain="example.com" data-api="{visit.site.collector}/stats/event"'
-    visit.site.page("/", visit.site.snippet.replace("defer", f"defer {options}"))
+    visit.site.page("/", visit.site.snippet.replace("async", f"async {options}"))
     visit.go("/")
     assert visit.sent()[0]["d"] == "example.com"
     assert ("POST", "/stats/event") in visit.site.requests
@@ -192,7 +192,7 @@ def test_dead_endpoint_leaves_the_page_alone(visit) -> None:
         visit.page.add_init_script(
             "window.failed = []; addEventListener('unhandledrejection', (e) => failed.push(`${e.reason}`))"
         )
-        snippet = visit.site.snippet.replace("defer", f'defer data-api="{dead}"')
+        snippet = visit.site.snippet.replace("async", f'async data-api="{dead}"')
         visit.site.page("/a", f'{snippet}<a href="/b">b</a>')
         visit.go("/a")
         visit.run("statnive('Beacon')")

@@ -25,7 +25,7 @@ def site(scripts, site_of) -> Iterator[object]:
 
 @pytest.fixture
 def most(site) -> str:
-    return f'<script defer src="{site.collector}/tracker.most.js"></script>'
+    return f'<script async src="{site.collector}/tracker.most.js"></script>'
 
 
 def test_outbound_click_is_sent_and_followed(visit, most) -> None:
@@ -103,7 +103,7 @@ def test_page_that_does_not_exist_is_an_event(visit, most) -> None:
 
 
 def test_hash_routes_are_pages(visit) -> None:
-    visit.site.page("/app", f'<script defer src="{visit.site.collector}/tracker.all.js"></script>')
+    visit.site.page("/app", f'<script async src="{visit.site.collector}/tracker.all.js"></script>')
     visit.page.goto(visit.site.origin + "/app#/inbox")
     visit.run("new Promise((done) => { onhashchange = () => setTimeout(done); location.hash = '/sent' })")
     visit.back()
@@ -146,7 +146,7 @@ def test_engagement_is_sent_on_blur_and_on_navigation_in_an_app(visit, most) -> 
 
 def test_plausible_variant_takes_over_its_global(visit) -> None:
     stub = "window.plausible = function () { (plausible.q = plausible.q || []).push(arguments) }"
-    script = f'<script defer src="{visit.site.collector}/tracker.all.plausible.js"></script>'
+    script = f'<script async src="{visit.site.collector}/tracker.all.plausible.js"></script>'
     visit.site.page("/", f"<script>{stub}; plausible('Early')</script>{script}")
     visit.go("/")
     assert visit.run("new Promise((done) => plausible('Late', {callback: () => done('called')}))") == "called"

@@ -3,7 +3,7 @@ import { snippet } from './snippet';
 
 test('the snippet names this server and the site', () => {
   expect(snippet('https://stats.example.com', 'example.com')).toBe(
-    '<script defer src="https://stats.example.com/tracker.js" data-domain="example.com"></script>',
+    '<script async src="https://stats.example.com/tracker.js" data-domain="example.com"></script>',
   );
 });
 

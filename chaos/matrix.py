@@ -1,0 +1,197 @@
+"""The matrix: every scenario on a rig, one line each.
+
+    python -m chaos.matrix                     all of them, with short windows (`make chaos`)
+    python -m chaos.matrix --only A,C --hold 60
+    python -m chaos.matrix --quick             the shortest windows: what `make test` runs
+    python -m chaos.matrix --receipt FILE      and writes it down (docs/receipts/chaos.md)
+
+Exit code 0: all green; 1: something is red; 2: no verdict, the rig itself failed. Needs root, iproute2, iptables,
+strace, e2fsprogs and a C compiler.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import attrs
+import click
+
+from chaos.rig.home import Home, sweep
+from chaos.rig.rig import Kind, Rig
+from chaos.rig.shell import RigError
+from chaos.scenarios import SCENARIOS
+from chaos.scenarios.contract import QUICK, SHORT, Outcome, Scenario, Windows, play
+from chaos.service.control import ControlError
+from chaos.service.process import ChildError
+from statnive.errors import StatniveError
+
+COLUMNS: Final = (
+    f"{'scenario':26}{'':6}{'sent':>8}{'acked':>8}{'lost':>6}{'twice':>7}{'worst ack':>11}{'back':>8}"
+    f"{'restart':>9}{'drain':>7}{'took':>7}  the clients saw"
+)
+GROUPS: Final = ("visitors", "carriers")
+NO_VERDICT: Final = (RigError, ChildError, ControlError, StatniveError, RuntimeError, OSError)
+
+
+class Matrix:
+    """Rigs, started when a scenario first needs them and shared by those that come after."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._rigs: dict[Kind, Rig] = {}
+        self._stack = ExitStack()
+        self._runs = 0
+
+    def __enter__(self) -> Matrix:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def rig(self, kind: Kind) -> Rig:
+        """The rig of a kind, up."""
+        if kind not in self._rigs:
+            self._rigs[kind] = self._stack.enter_context(
+                Rig(self._home, kind, groups=GROUPS if kind == "server" else ())
+            )
+        return self._rigs[kind]
+
+    def play(self, letter: str, windows: Windows) -> Outcome:
+        """One scenario on the rig that it is for. Raises NO_VERDICT."""
+        scenario = SCENARIOS[letter]
+        self._runs += 1
+        return play(scenario(self.rig(scenario.kinds[0]), windows), f"{letter.lower()}-{self._runs}")
+
+
+def order(letters: Sequence[str]) -> list[str]:
+    """Rig by rig; F last on its own, since it leaves the node with a clock that can be set."""
+    return sorted(letters, key=lambda letter: (SCENARIOS[letter].kinds[0] != "server", letter == "F", letter))
+
+
+def line(outcome: Outcome) -> str:
+    """One line of the matrix; more lines for what is red."""
+
+    def seconds(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f} s"
+
+    drain = "–" if outcome.drain_ratio is None else f"{outcome.drain_ratio:.0f} ×"
+    text = (
+        f"{outcome.letter} {outcome.title:24}{'green' if outcome.ok else 'RED':6}"
+        f"{outcome.sent:>8,}{outcome.acknowledged:>8,}{outcome.lost:>6,}{outcome.duplicated:>7,}"
+        f"{outcome.worst_ack_ms:>8,.0f} ms{seconds(outcome.recovery_s):>8}{seconds(outcome.restart_s):>9}"
+        f"{drain:>7}{outcome.seconds:>5.0f} s  {outcome.client_saw}"
+    )
+    facts = [f"    {name}: {value}" for name, value in outcome.facts.items()]
+    return "\n".join([text, *facts, *(f"    RED {reason}" for reason in outcome.red)])
+
+
+def receipt(outcomes: Sequence[Outcome], command: str, windows: Windows) -> str:
+    """docs/receipts/chaos.md."""
+    cpu = next(
+        (
+            text.partition(":")[2].strip()
+            for text in Path("/proc/cpuinfo").read_text().splitlines()
+            if text.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    lines = [
+        "# The chaos matrix: a receipt",
+        "",
+        f"Written by `{command}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, on {os.cpu_count()} cores "
+        f"({cpu}), Linux {platform.release()}, Python {platform.python_version()}.",
+        f"Each fault was held for {windows.hold_s:g} s or until it bit; clients came all the time, on an open loop.",
+        "Figures are events; the times are the worst over the scenario's faults.",
+        "",
+        "| scenario | verdict | sent | acknowledged | of them lost | duplicated | worst ack | ingest back after "
+        "| restart | backlog drained at |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for one in sorted(outcomes, key=lambda outcome: outcome.letter):
+        back = "–" if one.recovery_s is None else f"{one.recovery_s:.2f} s"
+        restart = "–" if one.restart_s is None else f"{one.restart_s:.1f} s"
+        drain = "–" if one.drain_ratio is None else f"{one.drain_ratio:.0f} × live"
+        lines.append(
+            f"| {one.letter} {one.title} | {'green' if one.ok else '**red**'} | {one.sent:,} "
+            f"| {one.acknowledged:,} | {one.lost:,} | {one.duplicated:,} | {one.worst_ack_ms:,.0f} ms "
+            f"| {back} | {restart} | {drain} |"
+        )
+    lines += [
+        "",
+        "*Lost* in J are the events of the frame that was flipped on the disk, which the node reported as lost, "
+        "exactly those. *Ingest back* counts from the fault's end; where the node had to be started again, from the "
+        "moment it was ready, and *restart* is how long that took.",
+        "",
+        "## What the clients saw",
+        "",
+    ]
+    for one in sorted(outcomes, key=lambda outcome: outcome.letter):
+        lines += [f"**{one.letter} {one.title}.** {one.client_saw}.", ""]
+        lines += [f"- {name}: {value}" for name, value in one.facts.items()]
+        lines += [f"- **red**: {reason}" for reason in one.red]
+        lines += [""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def run(letters: Sequence[str], windows: Windows, say: Callable[[str], None]) -> Iterator[Outcome]:
+    """Play the scenarios, saying each line as it comes. Raises NO_VERDICT."""
+    with Home() as home, Matrix(home) as matrix:
+        say(COLUMNS)
+        for letter in order(letters):
+            outcome = matrix.play(letter, windows)
+            say(line(outcome))
+            yield outcome
+
+
+def _letters(_: click.Context, __: click.Parameter, text: str) -> list[str]:
+    letters = [letter.strip().upper() for letter in text.split(",") if letter.strip()] or list(SCENARIOS)
+    unknown = [letter for letter in letters if letter not in SCENARIOS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]} is none of {', '.join(SCENARIOS)}")
+    return letters
+
+
+def _help(scenarios: dict[str, type[Scenario]]) -> str:
+    return "\b\n" + "\n".join(f"  {letter}  {scenario.title}" for letter, scenario in scenarios.items())
+
+
+@click.command(epilog=_help(SCENARIOS), context_settings={"max_content_width": 110, "show_default": True})
+@click.option("--only", "letters", callback=_letters, default="", metavar="A,C", help="Not all of them.")
+@click.option("--hold", "hold_s", type=float, help="Seconds that each fault is held.  [4; quick: 2.2]")
+@click.option("--quick", is_flag=True, help="The shortest windows, samples in place of everything.")
+@click.option("--receipt", "file", type=click.Path(path_type=Path), help="Write the receipt here.")
+@click.option("--restore", is_flag=True, help="Only put right what a crashed run left behind.")
+def main(letters: list[str], hold_s: float | None, quick: bool, file: Path | None, restore: bool) -> None:
+    """Break a statnive in every way there is, under load, and account for every event."""
+    if restore:
+        for name in sweep():
+            print(f"put right: {name}")
+        return
+    windows = QUICK if quick else SHORT
+    if hold_s:
+        windows = attrs.evolve(windows, hold_s=hold_s)
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in run(letters, windows, lambda text: print(text, flush=True)):
+            outcomes.append(outcome)
+    except NO_VERDICT as error:
+        print(f"chaos.matrix: no verdict: {error}", file=sys.stderr)
+        sys.exit(2)
+    red = [outcome.letter for outcome in outcomes if not outcome.ok]
+    print(f"RED: {', '.join(red)}" if red else f"all {len(outcomes)} green", flush=True)
+    if file is not None:
+        command = " ".join(["python -m chaos.matrix", *sys.argv[1:]])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(receipt(outcomes, command, windows))
+    sys.exit(bool(red))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m chaos.matrix")
