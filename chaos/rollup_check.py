@@ -6,9 +6,8 @@ other ones; both are looked up, so that a new migration's rollup is compared at 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -26,12 +25,21 @@ MEASURES: Final = {
     "bounces": ("sum(bounce_delta)", "sum(bounces)"),
     "duration_s": ("sum(duration_delta)", "sum(duration_s)"),
     "engaged_ms": ("sum(engaged_ms)", "sum(engaged_ms)"),
-    "entries": ("sum(visit_start * pageviews)", "sum(entries)"),
+    "entries": ("countIf(pageviews = 1 AND previous_pathname = '')", "sum(entries)"),
+    "scroll_depth": ("sum(scroll_gain)", "sum(scroll_depth)"),
+    "scroll_views": ("sum(scroll_views)", "sum(scroll_views)"),
+    "revenue": ("sum(revenue)", "sum(revenue)"),
+    "conversions": ("count()", "sum(conversions)"),
     "visitors": (
         f"uniqCombined64If(visitor, visitor != {NO_VISITOR})",
         "uniqCombined64Merge(visitors)",
     ),
 }
+# What an event adds to the visit that it belongs to goes where the visit began: its first hour of the day, its entry
+# page. exits have no column in events_raw of their own.
+VISIT_HOUR: Final = "if(toUnixTimestamp(visit_hour) = 0, hour, visit_hour)"
+ENTRY_PAGE: Final = "if(entry_pathname = '', pathname, entry_pathname)"
+ELSEWHERE: Final = ("bounces", "duration_s")
 APPROXIMATE: Final = {"visitors": 0.01}  # share by which two ways to merge the same states may differ
 
 Key = tuple[Any, ...]
@@ -56,21 +64,39 @@ class RollupReport:
     unchecked: tuple[str, ...]
 
 
+class _Move(NamedTuple):
+    """A part of a measure that belongs under another key than the event's own."""
+
+    measure: str
+    amount: str  # over events_raw
+    where: str
+    key: str
+    place: str  # the expression that stands for the key
+
+
 @attrs.frozen
 class _Rollup:
-    """A table, and what of it can be recomputed from events_raw."""
+    """A table (or the rows of it that `kept_where` names), and what of it can be recomputed from events_raw."""
 
     table: str
     keys: tuple[str, ...]
     measures: tuple[str, ...]
-    strange: tuple[str, ...]  # columns that this check has no expression for
-    signed_exits: bool
+    strange: tuple[str, ...] = ()  # columns that this check has no expression for
+    moves: tuple[_Move, ...] = ()
+    raw_from: str = RAW
+    kept_where: str = "1"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.measures, *(move.measure for move in self.moves))))
 
 
 def check_rollups(sql: Sql, database: str) -> RollupReport:
     """Compare each rollup of the database, one local day at a time. Raises whatever `sql` raises."""
     drifts: dict[tuple[str, str], Drift] = {}
-    checked, unchecked, facts = [], [], {}
+    checked: list[str] = []
+    unchecked: list[str] = []
+    facts: dict[str, int] = {}
     raw_columns = {column["name"] for column in _columns(sql, database, RAW)}
     for rollup in _rollups(sql, database, raw_columns):
         compared = 0
@@ -83,9 +109,9 @@ def check_rollups(sql: Sql, database: str) -> RollupReport:
                 if len(drift.examples) < EXAMPLES_MAX:
                     name = ", ".join(map(str, key))
                     drift.examples.append(f"[{name}] raw {expected}, rollup {found}")
-        facts[f"keys of {rollup.table} compared"] = compared
-        names = (*rollup.measures, "exits") if rollup.signed_exits else rollup.measures
-        good = [name for name in names if (rollup.table, name) not in drifts]
+        fact = f"keys of {rollup.table} compared"
+        facts[fact] = facts.get(fact, 0) + compared
+        good = [name for name in rollup.names if (rollup.table, name) not in drifts]
         if good:
             checked.append(f"{rollup.table} by {', '.join(rollup.keys)}: {', '.join(good)} equal events_raw")
         if rollup.strange:
@@ -118,12 +144,44 @@ def _rollups(sql: Sql, database: str, raw_columns: set[str]) -> Iterator[_Rollup
         columns = _columns(sql, database, local)
         sorted_by = [column["name"] for column in columns if column["is_in_sorting_key"]]
         others = [column["name"] for column in columns if not column["is_in_sorting_key"]]
-        keys = tuple(name for name in sorted_by if name in raw_columns)
-        signed_exits = "exits" in others and "pathname" in keys
-        measures = tuple(name for name in MEASURES if name in others)
-        known = {*keys, *measures, *(("exits",) if signed_exits else ())}
-        strange = tuple(name for name in (*sorted_by, *others) if name not in known)
-        yield _Rollup(table, keys, measures, strange, signed_exits)
+        yield from _parts_of(table, sorted_by, others, raw_columns)
+
+
+def _parts_of(
+    table: str, sorted_by: list[str], others: list[str], raw_columns: set[str]
+) -> Iterator[_Rollup]:
+    """The rollup; and apart from it what it says of goals, which an event may have several of."""
+    keys = tuple(name for name in sorted_by if name in raw_columns)
+    has_goals = "goal" in sorted_by
+    moves = tuple(_moves(keys, others))
+    moved = {move.measure for move in moves}
+    of_goals = ("conversions",) if has_goals else ()
+    measures = tuple(
+        name for name in MEASURES if name in others and name not in moved and name not in of_goals
+    )
+    known = {*keys, *measures, *moved, *of_goals, *(("goal",) if has_goals else ())}
+    strange = tuple(name for name in (*sorted_by, *others) if name not in known)
+    yield _Rollup(table, keys, measures, strange, moves, kept_where="goal = 0" if has_goals else "1")
+    if has_goals:
+        yield _Rollup(
+            table,
+            tuple("goal" if key == "name" else key for key in keys),
+            tuple(name for name in ("conversions", "revenue", "visitors") if name in others),
+            raw_from=f"{RAW} ARRAY JOIN goals AS goal",
+            kept_where="goal != 0",
+        )
+
+
+def _moves(keys: tuple[str, ...], measures: list[str]) -> Iterator[_Move]:
+    for key, place in (("hour", VISIT_HOUR), ("pathname", ENTRY_PAGE)):
+        if key in keys:
+            for name in ELSEWHERE:
+                if name in measures:
+                    yield _Move(name, MEASURES[name][0], "1", key, place)
+    if "exits" in measures and "pathname" in keys:
+        yield _Move("exits", "sum(pageviews)", "1", "pathname", "pathname")
+        left = "pageviews = 1 AND previous_pathname != ''"
+        yield _Move("exits", "-toInt64(count())", left, "pathname", "previous_pathname")
 
 
 def _days(sql: Sql, database: str, table: str) -> list[Any]:
@@ -138,29 +196,28 @@ def _totals(sql: Sql, database: str, rollup: _Rollup, day: Any) -> tuple[Totals,
     """What events_raw and the rollup say of a day, by key."""
     keys = ", ".join(rollup.keys)
     raw_measures = ", ".join(f"{MEASURES[name][0]} AS m_{name}" for name in rollup.measures)
-    kept_measures = ", ".join(f"{MEASURES[name][1]} AS m_{name}" for name in rollup.measures)
-    if rollup.signed_exits:
-        kept_measures += ", sum(exits) AS m_exits"
+    kept = {name: MEASURES[name][1] if name in MEASURES else f"sum({name})" for name in rollup.names}
+    kept_measures = ", ".join(f"{expression} AS m_{name}" for name, expression in kept.items())
     parameters = {"day": day}
-    raw = _by_key(
+    raw_totals = _by_key(
         rollup,
         sql(
-            f"SELECT {keys}, {raw_measures} FROM {database}.{RAW} "
+            f"SELECT {keys}, {raw_measures} FROM {database}.{rollup.raw_from} "
             f"WHERE is_bot = 0 AND day = {{day:Date}} GROUP BY {keys}",
             parameters,
         ),
     )
-    kept = _by_key(
+    kept_totals = _by_key(
         rollup,
         sql(
             f"SELECT {keys}, {kept_measures} FROM {database}.{rollup.table} "
-            f"WHERE day = {{day:Date}} GROUP BY {keys}",
+            f"WHERE day = {{day:Date}} AND {rollup.kept_where} GROUP BY {keys}",
             parameters,
         ),
     )
-    if rollup.signed_exits:
-        _add_exits(sql, database, rollup, parameters, raw)
-    return raw, kept
+    for move in rollup.moves:
+        _add_moved(sql, database, rollup, move, parameters, raw_totals)
+    return raw_totals, kept_totals
 
 
 def _by_key(rollup: _Rollup, rows: Sequence[Mapping[str, Any]]) -> Totals:
@@ -171,22 +228,22 @@ def _by_key(rollup: _Rollup, rows: Sequence[Mapping[str, Any]]) -> Totals:
     return totals
 
 
-def _add_exits(sql: Sql, database: str, rollup: _Rollup, parameters: Mapping[str, Any], raw: Totals) -> None:
-    """A page view makes its page the exit page, and its visit's page before it none any more."""
-    for measures in raw.values():
-        measures["exits"] = measures["pageviews"]
-    inner = ", ".join("previous_pathname AS page" if key == "pathname" else key for key in rollup.keys)
-    outer = ", ".join("page" if key == "pathname" else key for key in rollup.keys)
-    taken_back = sql(
-        f"SELECT {outer}, count() AS taken FROM (SELECT {inner} FROM {database}.{RAW} "
-        "WHERE is_bot = 0 AND day = {day:Date} AND pageviews = 1 AND previous_pathname != '') "
-        f"GROUP BY {outer}",
+def _add_moved(
+    sql: Sql, database: str, rollup: _Rollup, move: _Move, parameters: Mapping[str, Any], raw: Totals
+) -> None:
+    """Add a part of a measure under the key where it belongs."""
+    inner = ", ".join(
+        f"{move.place} AS its_{key}" if key == move.key else f"{key} AS its_{key}" for key in rollup.keys
+    )
+    outer = ", ".join(f"its_{key}" for key in rollup.keys)
+    rows = sql(
+        f"SELECT {inner}, {move.amount} AS amount FROM {database}.{RAW} "
+        f"WHERE is_bot = 0 AND day = {{day:Date}} AND {move.where} GROUP BY {outer}",
         parameters,
     )
-    for row in taken_back:
-        key = tuple(row["page" if name == "pathname" else name] for name in rollup.keys)
-        measures = raw.setdefault(key, defaultdict(int))
-        measures["exits"] = measures.get("exits", 0) - int(row["taken"])
+    for row in rows:
+        measures = raw.setdefault(tuple(row[f"its_{key}"] for key in rollup.keys), {})
+        measures[move.measure] = measures.get(move.measure, 0) + int(row["amount"])
 
 
 def _differences(raw: Totals, kept: Totals) -> Iterator[tuple[Key, str, int, int]]:

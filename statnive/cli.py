@@ -33,6 +33,7 @@ from statnive.errors import (
     Retryable,
     StatniveError,
 )
+from statnive.goal_commands import goal_group
 from statnive.importer.combined_log import LogEntry, parse_line
 from statnive.importer.reader import LogSource, open_log
 from statnive.importer.summary import ImportSummary
@@ -110,6 +111,7 @@ def cli() -> None:
     Examples:
       statnive serve
       statnive site add example.com --timezone Europe/Berlin --alias www.example.com
+      statnive goal add example.com --event Signup
       statnive import log access.log.gz --site example.com
     """
 
@@ -367,3 +369,10 @@ def _control(config: Config, work: Callable[[ControlClient], Any]) -> None:
             await work(client)
 
     trio.run(run, strict_exception_groups=True)
+
+
+def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient], Any]) -> None:
+    _control(_load(data_dir, file), work)
+
+
+cli.add_command(goal_group(_settings, _run))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -29,8 +30,8 @@ class ControlClient:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
-    async def get_json(self, path: str) -> Any:
-        return self._result(await self._request("GET", path, None))
+    async def get_json(self, path: str, **query: str) -> Any:
+        return self._result(await self._request("GET", f"{path}?{urlencode(query)}" if query else path, None))
 
     async def post_json(self, path: str, body: object) -> Any:
         return self._result(await self._request("POST", path, msgspec.json.encode(body)))

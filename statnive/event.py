@@ -50,13 +50,13 @@ class Row(NamedTuple):
     is_bot: int  # UInt8
     pageviews: int  # UInt8: 1 for a page view
     visit_start: int  # UInt8: 1 for the first event of a visit
-    bounce_delta: int  # Int8: +1 first page view of a visit, -1 when the visit stops being a bounce
+    bounce_delta: int  # Int8: +1 when the visit becomes a bounce, -1 when it stops being one
     duration_delta: int  # UInt32: seconds since the visit's previous event
     engaged_ms: int  # UInt32
-    scroll_depth: int  # UInt8: 0-100, 255 = not told
+    scroll_depth: int  # UInt8: 0-100 as an engagement event told it, 255 = not told
     hostname: str
     pathname: str
-    previous_pathname: str  # the page that stops being the visit's exit page; "" = none
+    previous_pathname: str  # the visit's exit page before this event; "" = it had viewed none
     referrer: str  # host and path, no query
     referrer_name: str  # "Google"; "" = direct
     channel: str
@@ -78,6 +78,13 @@ class Row(NamedTuple):
     goals: list[int]  # Array(UInt32)
     revenue: int  # Int64, thousandths
     currency: str  # ISO 4217; "" = none
+    entry_pathname: str = ""  # the page of the visit's first page view; "" = this event's own
+    visit_hour: int = (
+        0  # DateTime('UTC'): `hour` of the visit's first event of this day; 0 = this event's own
+    )
+    visit_state: int = 0  # UInt8: for the restart, see statnive/ingest/visits.py
+    scroll_gain: int = 0  # UInt8: by how much the page view's deepest point went down, in per cent
+    scroll_views: int = 0  # UInt8: 1 for a page view's first told scroll depth
 
 
 ROW_SCHEMA_VERSION: Final = 1

@@ -23,7 +23,7 @@ from statnive import resources
 from statnive.actors import acceptor, auditor, committer, geo_watch, limiter, salts, writer
 from statnive.actors.slow_lane import SlowLane
 from statnive.clickhouse.engine import Engine
-from statnive.clickhouse.rows import RowEncoder
+from statnive.clickhouse.rows import RowEncoder, decode_row, row_head
 from statnive.client import CONTROL_SOCKET
 from statnive.config import Config
 from statnive.control.snapshot import SnapshotHolder
@@ -111,6 +111,8 @@ class Node:
             self.log, config.wal, self.clocks.wall, acks_send, self.writer.notify
         )
         self.tools = self._tools()
+        if listen:
+            self._rebuild_visits()
         self.pipeline = Pipeline(config.ingest, self.tools, ClientAddress(config.server.trusted_proxies))
         self.imports = Imports(self.tools, config.ingest, self.committer, self.writer)
         routes = IngestRoutes(
@@ -178,6 +180,16 @@ class Node:
             encode=RowEncoder().encode,
             times=LocalTimes(),
         )
+
+    def _rebuild_visits(self) -> None:
+        """The visits that were open when the last run ended, from the log; before any event is taken."""
+        now, started = int(self.clocks.wall()), self.clocks.monotonic()
+        since_us = (now - self.config.ingest.visit_inactivity_s) * 1_000_000
+        rows = (row for frame in self.log.frames_since(since_us) for row in frame.rows())
+        found = self.visits.rebuild(rows, now, row_head, decode_row)
+        if found:
+            took_s = self.clocks.monotonic() - started
+            self.auditor.report("visits", f"{found} open visits go on (found in the log in {took_s:.1f} s)")
 
     async def run(self, *, task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop()`, then drain. Raises Fatal when an invariant broke; cancelling ends without a drain."""
@@ -279,6 +291,7 @@ class Node:
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]
         stats["visits_open"] = len(self.visits)
         stats["visits_evicted_early_total"] = self.visits.evicted_early
+        stats["visits_rebuilt"] = self.visits.rebuilt
         for name, cache in (
             ("agent", self.agents),
             ("source", self.sources),

@@ -1,4 +1,4 @@
-"""The sites in memory: what ingest and the queries look up, without SQLite and without a lock.
+"""The sites and their goals in memory: what ingest and the queries look up, without SQLite and without a lock.
 
 Owns: nothing on disk. Inputs: sites from the control store. Outputs: look-ups by host and by id.
 Invariants: I1 a Snapshot never changes; I2 a host belongs to one site at most; I3 a reader that takes
@@ -9,9 +9,42 @@ Failure: none of its own. Shutdown: nothing to do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 
 import attrs
+
+
+class GoalKind(StrEnum):
+    """What reaches a goal."""
+
+    EVENT = "event"  # a custom event
+    PAGE = "page"  # a page view
+    SCROLL = "scroll"  # how deep a page was scrolled
+
+
+@attrs.frozen
+class Goal:
+    """One goal of a site. Never changed, so that what was counted under its id keeps its meaning: it is removed, and
+    another one added.
+    """
+
+    id: int  # UInt32, of all sites
+    kind: GoalKind
+    target: str  # the event's name, or the page's path with wildcards
+    scroll_depth: int = 0  # SCROLL: 1 to 100 per cent
+    value: int = 0  # thousandths of `currency`: what it is worth when the event has no revenue of its own
+    currency: str = ""  # ISO 4217; "" = no value
+
+    @property
+    def name(self) -> str:
+        """As people see it."""
+        if self.kind is GoalKind.EVENT:
+            return self.target
+        if self.kind is GoalKind.PAGE:
+            return f"Visit {self.target}"
+        page = "any page" if self.target == "**" else self.target
+        return f"Scroll {self.scroll_depth}% of {page}"
 
 
 @attrs.frozen
@@ -22,6 +55,7 @@ class Site:
     domain: str
     timezone: str
     hosts: frozenset[str]
+    goals: tuple[Goal, ...] = ()
 
     @property
     def aliases(self) -> list[str]:

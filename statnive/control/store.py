@@ -1,9 +1,9 @@
-"""Control data on disk: the sites, in one SQLite file in the data directory.
+"""Control data on disk: the sites and their goals, in one SQLite file in the data directory.
 
 Owns: `control.db` (mode 0600, WAL mode) and its two companions. Ingest never waits for it: it has a Snapshot.
-Inputs: an operator's wishes, validated here. Outputs: Site, Snapshot.
+Inputs: an operator's wishes, validated here. Outputs: Site, Goal, Snapshot.
 Invariants: I1 a host belongs to at most one site (primary key of `aliases`, which holds each domain too);
-I2 a site's id is a UInt32 and is never used again, even after the site is removed, because rows in ClickHouse
+I2 a site's or a goal's id is a UInt32 and is never used again, even after it is removed, because rows in ClickHouse
 still carry it; I3 a change is durable when its method returns; I4 a migration is applied whole or not at all.
 Failure: every error of SQLite leaves here as one of statnive.errors, naming the file.
 Shutdown: close(); a killed process leaves a file that the next open recovers.
@@ -23,8 +23,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Self
 
+import attrs
+
+from statnive.control import goals
+from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
-from statnive.control.snapshot import Site, Snapshot
+from statnive.control.snapshot import Goal, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
 
@@ -34,7 +38,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 APPLICATION_ID: Final = 0x73746E76  # "stnv": tells our file from another program's
 
 # One tuple of statements for each schema version; PRAGMA user_version counts those applied. Only ever add to
-# the end: users, goals, tokens and shared links come as tables that reference sites (id).
+# the end: users, tokens and shared links come as tables that reference sites (id).
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         f"""CREATE TABLE sites (
@@ -49,6 +53,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX aliases_by_site ON aliases (site_id)",
     ),
+    goals.TABLE,
 )
 
 
@@ -126,7 +131,7 @@ class ControlStore:
                 raise Rejected("alias", f"{site.domain} has the limit of {ALIASES_MAX} aliases already")
             _refuse_taken(connection, "alias", host)
             connection.execute("INSERT INTO aliases VALUES (?, ?)", (host, site.id))
-        return Site(site.id, site.domain, site.timezone, site.hosts | {host})
+        return attrs.evolve(site, hosts=site.hosts | {host})
 
     def remove_site(self, domain: str) -> Site:
         """Forget the site and its hosts; its events stay in ClickHouse under its id. Raises Rejected."""
@@ -140,8 +145,23 @@ class ControlStore:
         with self._lock, _translated(self._path):
             return _sites(self._connection)
 
+    def add_goal(self, domain: str, new: NewGoal) -> Goal:
+        """A new goal of a site. Raises Rejected naming the field, or for one that is there already."""
+        with self._change() as connection:
+            return goals.add(connection, _site(connection, domain).id, new, int(self._now_s()))
+
+    def list_goals(self, domain: str) -> list[tuple[Goal, bool]]:
+        """Every goal that the site has or had, by id, and whether it was removed. Raises Rejected."""
+        with self._lock, _translated(self._path):
+            return goals.of_site(self._connection, _site(self._connection, domain).id)
+
+    def remove_goal(self, domain: str, goal_id: int) -> Goal:
+        """From now on nothing reaches the goal; what did stays counted under its id. Raises Rejected."""
+        with self._change() as connection:
+            return goals.remove(connection, _site(connection, domain).id, goal_id, int(self._now_s()))
+
     def snapshot(self) -> Snapshot:
-        """Every site now, for the hot path."""
+        """Every site with its goals now, for the hot path."""
         return Snapshot.of(self.list_sites())
 
     @contextmanager
@@ -158,7 +178,11 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
     parts: dict[int, tuple[str, str, set[str]]] = {}
     for site_id, domain, timezone, host in rows:
         parts.setdefault(site_id, (domain, timezone, set()))[2].add(host)
-    return [Site(site_id, domain, zone, frozenset(hosts)) for site_id, (domain, zone, hosts) in parts.items()]
+    reachable = goals.in_use(connection)
+    return [
+        Site(site_id, domain, zone, frozenset(hosts), reachable.get(site_id, ()))
+        for site_id, (domain, zone, hosts) in parts.items()
+    ]
 
 
 def _site(connection: sqlite3.Connection, domain: str) -> Site:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ class Moment(NamedTuple):
 
     day: int  # the local date, in days since the epoch
     hour: int  # the UTC instant at which the local hour began, in seconds
-    since_midnight_s: int  # by the local clock, to the quantum
+    day_age_s: int  # seconds since the local date began, to the quantum
 
 
 class LocalTime:
@@ -39,10 +39,13 @@ class LocalTime:
         return known
 
     def _compute(self, ts: int) -> Moment:
-        offset = datetime.fromtimestamp(ts, self.zone).utcoffset()
+        here = datetime.fromtimestamp(ts, self.zone)
+        offset = here.utcoffset()
         assert offset is not None, "a ZoneInfo always knows its offset"
         local = ts + int(offset.total_seconds())
-        return Moment(local // 86_400, ts - local % 3_600, local % 86_400)
+        # Not the clock's time of day: where clocks change at midnight a date may begin at one.
+        began = int(datetime.combine(here.date(), time(), self.zone).timestamp())
+        return Moment(local // 86_400, ts - local % 3_600, ts - began)
 
 
 class LocalTimes:

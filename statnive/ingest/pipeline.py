@@ -1,7 +1,7 @@
 """One request from its head and body to rows or drops: synchronous, no I/O, no database.
 
 Steps, in this order: client address, limiter (address), parse, site, limiter (site), time, place, identity (the
-address ends here), agent, source, visit, row. Every event that becomes no row is counted under a DropReason.
+address ends here), agent, source, visit, goals, row. Every event that becomes no row is counted under a DropReason.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from statnive.ingest.client_hints import client_hints
 from statnive.ingest.drops import Drops
 from statnive.ingest.fast_reject import FastReject
 from statnive.ingest.geo import Place
+from statnive.ingest.goals import NO_GOALS, GoalMatcher
 from statnive.ingest.local_time import LocalTimes
 from statnive.ingest.parse import Parser, WireEvent
 from statnive.ingest.referrer import SourceClassifier
@@ -28,8 +29,6 @@ from statnive.ingest.request import RequestHead
 from statnive.ingest.user_agent import Agent, ClientHints
 from statnive.ingest.visitor import visitor_hash
 from statnive.ingest.visits import VisitTable
-
-NO_GOALS: list[int] = []
 
 
 class Taken(NamedTuple):
@@ -95,6 +94,7 @@ class Pipeline:
         self._limiter, self._geo, self._agent = tools.limiter, tools.geo, tools.agent
         self._sources, self._salts, self._times = tools.sources, tools.salts, tools.times
         self._visits, self._encode = tools.visits, tools.encode
+        self._goals = GoalMatcher(config.cache_entries)
         self._addresses = addresses
         self._fast_reject = FastReject(config)
         self._parser = Parser(config)
@@ -190,31 +190,47 @@ class Pipeline:
         source = self._sources.classify(event.referrer, page.query, site.hosts)
         if source is None:
             return DropReason.REFERRER_SPAM
-        day, hour, since_midnight_s = self._times.of(site.timezone).at(ts)
+        day, hour, day_age_s = self._times.of(site.timezone).at(ts)
         visitor = visitor_hash(self._salts.salt(site.id, day), client.network, client.user_agent)
-        if since_midnight_s < self._config.visit_inactivity_s:
+        if day_age_s < self._config.visit_inactivity_s:
             self._carry_over_midnight(site, client, day, ts, visitor)
         is_pageview = name == PAGEVIEW
-        if name == ENGAGEMENT and self._visits.find(visitor, ts) is None:
+        is_engagement = name == ENGAGEMENT
+        if is_engagement and self._visits.find(visitor, ts) is None:
             return DropReason.NO_VISIT
-        visit, visit_start, bounce_delta, duration_delta, previous_page = self._visits.touch(
+        (
+            visit_id,
+            visit_source,
+            visit_start,
+            bounce_delta,
+            duration_delta,
+            previous_pathname,
+            entry_pathname,
+            visit_hour,
+            visit_state,
+            scroll_gain,
+            scroll_views,
+        ) = self._visits.touch(
             visitor,
             ts,
-            page=page.path,
-            is_pageview=is_pageview,
-            interactive=event.interactive and name != ENGAGEMENT,
-            source=source,
+            day,
+            hour,
+            page.path,
+            is_pageview,
+            event.interactive and not is_engagement,
+            event.scroll_depth,
+            source,
         )
         browser, browser_version, os, os_version, device, bot = self._agent(
             client.user_agent.decode("latin-1"), client.hints
         )
-        # A tuple made into a Row: its constructor would take the 38 values one by one, at three times the cost.
+        # A tuple made into a Row: its constructor would take the 43 values one by one, at three times the cost.
         return Row._make(
             (
                 site.id,
                 ts,
                 visitor,
-                visit.visit_id,
+                visit_id,
                 day,
                 hour,
                 name,
@@ -227,8 +243,8 @@ class Pipeline:
                 event.scroll_depth,
                 page.host,
                 page.path,
-                previous_page if is_pageview else "",
-                *visit.source,
+                previous_pathname,
+                *visit_source,
                 *self._geo.place(client.address),
                 device,
                 browser,
@@ -236,9 +252,16 @@ class Pipeline:
                 os,
                 os_version,
                 event.props,
-                NO_GOALS,
+                self._goals.reached(site, name, page.path, scroll_gain, event.scroll_depth)
+                if site.goals
+                else NO_GOALS,
                 event.revenue,
                 event.currency,
+                entry_pathname,
+                visit_hour,
+                visit_state,
+                scroll_gain,
+                scroll_views,
             )
         )
 

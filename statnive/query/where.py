@@ -37,6 +37,9 @@ class Table(StrEnum):
     HOURLY_VISITORS = "hourly_visitors"
     DAILY_PAGES = "daily_pages"
     DAILY_SOURCES = "daily_sources"
+    DAILY_GEO = "daily_geo"
+    DAILY_DEVICES = "daily_devices"
+    DAILY_EVENTS = "daily_events"
 
 
 _TYPES: Final = {TimeColumn.DAY: "Date", TimeColumn.HOUR: "DateTime('UTC')", TimeColumn.TS: "DateTime('UTC')"}

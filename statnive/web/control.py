@@ -1,4 +1,4 @@
-"""The control socket's routes: sites and imports, for the CLI on this machine."""
+"""The control socket's routes: sites, goals, imports and checks, for the CLI on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from statnive.clickhouse.full_check import FullCheck
-from statnive.control.snapshot import Site
+from statnive.control.goals import NewGoal, money_text
+from statnive.control.snapshot import Goal, Site
 from statnive.errors import Rejected
 from statnive.web.imports import Entry
 
@@ -30,6 +31,23 @@ class NewSite(msgspec.Struct, forbid_unknown_fields=True):
     domain: str
     timezone: str = "UTC"
     aliases: list[str] = []
+
+
+class SiteGoal(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/goals."""
+
+    site: str
+    kind: str
+    target: str
+    scroll_depth: int = 0
+    value: str = ""
+    currency: str = ""
+
+
+class SiteName(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/goals/{id}/remove."""
+
+    site: str
 
 
 class NewImport(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,6 +79,27 @@ def routes(parts: WebParts) -> list[BaseRoute]:
             parts.drops.forget_host(host)
         parts.report("site_added", f"site {site.domain} was added")
         return JSONResponse(site_json(site), 201)
+
+    async def list_goals(request: Request) -> Response:
+        domain = request.query_params.get("site", "")
+        found = await trio.to_thread.run_sync(parts.store.list_goals, domain)
+        return JSONResponse({"goals": [{**goal_json(goal), "removed": removed} for goal, removed in found]})
+
+    async def add_goal(request: Request) -> Response:
+        body = await _body(request, SiteGoal)
+        new = NewGoal(body.kind, body.target, body.scroll_depth, body.value, body.currency)
+        goal = await trio.to_thread.run_sync(parts.store.add_goal, body.site, new)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        parts.report("goal_added", f"goal {goal.id} of {body.site} was added")
+        return JSONResponse(goal_json(goal), 201)
+
+    async def remove_goal(request: Request) -> Response:
+        body = await _body(request, SiteName)
+        number = int(request.path_params["id"])
+        goal = await trio.to_thread.run_sync(parts.store.remove_goal, body.site, number)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        parts.report("goal_removed", f"goal {goal.id} of {body.site} was removed")
+        return JSONResponse(goal_json(goal))
 
     async def begin_import(request: Request) -> Response:
         new = await _body(request, NewImport)
@@ -101,6 +140,9 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         Route("/control/verify", verify, methods=["POST"]),
         Route("/control/sites", list_sites, methods=["GET"]),
         Route("/control/sites", add_site, methods=["POST"]),
+        Route("/control/goals", list_goals, methods=["GET"]),
+        Route("/control/goals", add_goal, methods=["POST"]),
+        Route("/control/goals/{id:int}/remove", remove_goal, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),
         Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
         Route("/control/imports/{id:int}/finish", finish_import, methods=["POST"]),
@@ -110,6 +152,19 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 def site_json(site: Site) -> dict[str, Any]:
     """A site as the API shows it."""
     return {"domain": site.domain, "timezone": site.timezone, "aliases": site.aliases}
+
+
+def goal_json(goal: Goal) -> dict[str, Any]:
+    """A goal as the API shows it: its value a decimal, null when it has none."""
+    return {
+        "id": goal.id,
+        "name": goal.name,
+        "kind": goal.kind.value,
+        "target": goal.target,
+        "scroll_depth": goal.scroll_depth or None,
+        "value": money_text(goal.value) if goal.currency else None,
+        "currency": goal.currency or None,
+    }
 
 
 async def _body(request: Request, kind: type[T]) -> T:

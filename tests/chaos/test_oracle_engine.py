@@ -15,6 +15,9 @@ SETTINGS = Settings(
     target="http://127.0.0.1:1/", run="r1", variety=Variety(addresses=50, user_agents=5, urls=40, sites=4)
 )
 REQUESTS = 60
+ROLLUPS = [
+    "daily_devices", "daily_events", "daily_geo", "daily_pages", "daily_sources", "hourly_visitors"
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -41,6 +44,9 @@ def rows(engine, ledger, skip=-1):
                     visitor=(number % 9).to_bytes(16, "big"), visit_start=int(number < 9), pageviews=int(is_view),
                     previous_pathname="/" if number % 4 == 1 else "", bounce_delta=number % 3 - 1,
                     duration_delta=number, day=20_758 + number // 45, props={"run": "r1", "seq": f"{number:010d}"},
+                    entry_pathname="/entry" if number % 5 else "", scroll_gain=number, scroll_views=number % 2,
+                    visit_hour=engine.row().hour - 3_600 if number % 7 == 1 else 0,
+                    goals=[1, 2][: number % 3], revenue=number, currency="EUR" if number % 2 else "",
                 )
             )  # fmt: skip
     return made
@@ -55,13 +61,15 @@ def test_everything_there_once_is_green_in_every_rollup_and_measure(engine, ledg
     report = found(engine, ledger)
     assert report.ok, report.text()
     assert report.facts["rows in events_raw"] == REQUESTS
-    for rollup in ("daily_pages", "daily_sources", "hourly_visitors"):
-        assert report.facts[f"keys of {rollup} compared"] >= 8
+    for rollup in ROLLUPS:
+        assert report.facts[f"keys of {rollup} compared"] >= 2
         assert not any(line.startswith(rollup) for line in report.unchecked)
     pages = next(line for line in report.checked if line.startswith("daily_pages"))
     assert "site_id, day, pathname" in pages
     for measure in ("events", "pageviews", "visits", "bounces", "duration_s", "entries", "visitors", "exits"):
         assert measure in pages
+    assert "scroll_depth" in pages
+    assert any(line.startswith("daily_events by site_id, day, goal") for line in report.checked)
 
 
 def test_a_dropped_row_is_red(engine, ledger):
@@ -76,7 +84,7 @@ def test_an_alien_row_is_red(engine, ledger):
     assert [finding.name for finding in found(engine, ledger).findings] == ["alien"]
 
 
-@pytest.mark.parametrize("rollup", ["daily_pages", "daily_sources", "hourly_visitors"])
+@pytest.mark.parametrize("rollup", ROLLUPS)
 def test_a_doubled_or_lost_part_of_one_rollup_is_red(engine, ledger, rollup):
     engine.insert(*rows(engine, ledger))
     table = f"{engine.config.database}.{rollup}"

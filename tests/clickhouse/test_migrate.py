@@ -12,7 +12,15 @@ from statnive.errors import ConfigError
 from statnive.event import ROW_COLUMNS
 
 SQL_DIR = Path(__file__).parents[2] / "sql"
-TITLES = ["0001_events_raw", "0002_hourly_visitors", "0003_daily_pages", "0004_daily_sources"]
+TITLES = [
+    "0001_events_raw",
+    "0002_hourly_visitors",
+    "0003_daily_pages",
+    "0004_daily_sources",
+    "0005_daily_geo",
+    "0006_daily_devices",
+    "0007_daily_events",
+]
 LEDGER = "SELECT count() AS n, max(number) AS last FROM {database}.schema_migrations"
 
 
@@ -95,24 +103,24 @@ def test_a_comment_or_layout_change_is_no_change(engine, sql_dir):
 
 
 def test_a_database_newer_than_the_program_is_refused(engine, sql_dir):
-    (sql_dir / "0004_daily_sources.sql.j2").unlink()
+    (sql_dir / "0007_daily_events.sql.j2").unlink()
     with pytest.raises(
-        SchemaMismatch, match="has migration 0004_daily_sources, this program knows 0003_daily_pages"
+        SchemaMismatch, match="has migration 0007_daily_events, this program knows 0006_daily_devices"
     ):
         migrate(engine.connect("admin"), sql_dir)
 
 
 def test_a_gap_in_the_numbers_is_refused(sql_dir):
-    (sql_dir / "0003_daily_pages.sql.j2").rename(sql_dir / "0005_daily_pages.sql.j2")
+    (sql_dir / "0003_daily_pages.sql.j2").rename(sql_dir / "0009_daily_pages.sql.j2")
     with pytest.raises(SchemaMismatch, match=r"expected 0003_name"):
         render(sql_dir, "statnive", "", fsync=False)
 
 
 def test_a_refused_statement_names_its_migration(engine, sql_dir):
-    (sql_dir / "0005_wrong.sql.j2").write_text(
+    (sql_dir / "0008_wrong.sql.j2").write_text(
         "CREATE TABLE {{ database }}.t (a NoSuchType) ENGINE = Memory;\n"
     )
-    with pytest.raises(MigrationFailed, match=r"0005_wrong, statement 1: .*NoSuchType"):
+    with pytest.raises(MigrationFailed, match=r"0008_wrong, statement 1: .*NoSuchType"):
         migrate(engine.connect("admin"), sql_dir)
 
 
@@ -125,7 +133,7 @@ def test_names_that_could_carry_sql_are_refused(database, cluster):
 @pytest.mark.parametrize("cluster", ["", "main"])
 def test_every_statement_of_either_rendering_parses(engine, cluster):
     statements = [text for m in render(SQL_DIR, "d", cluster, fsync=bool(cluster)) for text in m.statements]
-    assert len(statements) == (11 if cluster else 7)
+    assert len(statements) == (20 if cluster else 13)
     for text in statements:
         engine.writer.operator_query(f"EXPLAIN AST {text}")
         assert "ON CLUSTER" in text if cluster else "Replicated" not in text

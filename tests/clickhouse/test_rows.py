@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statnive.clickhouse.rows import RowEncoder, decode_row, row_day, suffix
+from statnive.clickhouse.rows import RowEncoder, decode_row, row_day, row_head, suffix
 from statnive.event import ROW_COLUMNS, Row
 
 U8, U16, U32, U64 = 2**8 - 1, 2**16 - 1, 2**32 - 1, 2**64 - 1
@@ -19,7 +19,8 @@ EDGES = {
     "bounce_delta": st.integers(-128, 127), "duration_delta": st.integers(0, U32),
     "engaged_ms": st.integers(0, U32), "scroll_depth": st.integers(0, U8), "city_id": st.integers(0, U32),
     "props": st.dictionaries(TEXT, TEXT, max_size=30), "goals": st.lists(st.integers(0, U32), max_size=5),
-    "revenue": st.integers(-(2**63), 2**63 - 1),
+    "revenue": st.integers(-(2**63), 2**63 - 1), "visit_hour": st.integers(0, U32),
+    "visit_state": st.integers(0, U8), "scroll_gain": st.integers(0, U8), "scroll_views": st.integers(0, U8),
 }  # fmt: skip
 ROWS = st.builds(Row, **{field: EDGES.get(field, TEXT) for field in Row._fields})
 
@@ -30,6 +31,7 @@ def test_a_row_decodes_to_itself_with_and_without_its_suffix(row, log_id, lsn):
     assert decode_row(encoded) == tuple(row)
     assert decode_row(encoded + suffix(log_id, lsn)) == (*row, log_id, lsn)
     assert row_day(encoded) == row.day
+    assert row_head(encoded) == (row.ts, row.visitor)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -53,6 +55,7 @@ def test_the_engine_stores_what_was_encoded(engine, rows, log_id, first):
 def columns_as_numbers() -> str:
     """The columns as MsgPack carries them: times and days as numbers."""
     numbers = {"ts": "toUnixTimestamp(ts)", "hour": "toUnixTimestamp(hour)", "day": "toUInt16(day)"}
+    numbers["visit_hour"] = "toUnixTimestamp(visit_hour)"
     return ", ".join(f"{numbers.get(name, name)} AS `{name}_`" for name in ROW_COLUMNS)
 
 
@@ -79,5 +82,5 @@ def test_a_number_that_the_engine_would_silently_wrap_is_not_encoded(make_row, f
 
 @pytest.mark.parametrize("change", [lambda row: row[:-1], lambda row: row + b"\x01", lambda row: b""])
 def test_a_row_that_is_cut_or_has_a_value_too_many_is_no_row(make_row, change):
-    with pytest.raises(ValueError, match="are no row of 40 or 38 columns"):
+    with pytest.raises(ValueError, match="are no row of 45 or 43 columns"):
         decode_row(change(RowEncoder().encode(make_row())))

@@ -237,7 +237,7 @@ def test_failed_migration_leaves_the_last_version(path: Path, monkeypatch: pytes
     with ControlStore.open(path) as store:
         site = store.add_site("example.com", "UTC")
     good = (
-        "CREATE TABLE goals (id INTEGER PRIMARY KEY, site_id INTEGER REFERENCES sites (id) ON DELETE CASCADE)"
+        "CREATE TABLE novel (id INTEGER PRIMARY KEY, site_id INTEGER REFERENCES sites (id) ON DELETE CASCADE)"
     )
     monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, (good, "CREATE TABLE sites (oops)")))
     with pytest.raises(BrokenInput, match="sites already exists"):

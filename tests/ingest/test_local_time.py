@@ -17,23 +17,33 @@ ZONES = [
     "Australia/Lord_Howe",
     "Asia/Tehran",
     "Pacific/Apia",
+    "America/Santiago",
+    "Asia/Beirut",
 ]
 
 
 @given(st.sampled_from(ZONES), st.integers(946_684_800, 2_000_000_000))
 def test_day_and_hour_are_the_sites_local_ones(zone: str, ts: int) -> None:
-    day, hour, since_midnight_s = LocalTime(zone).at(ts)
+    day, hour, day_age_s = LocalTime(zone).at(ts)
     local = datetime.fromtimestamp(ts, ZoneInfo(zone))
     assert date(1970, 1, 1) + timedelta(days=day) == local.date()
     assert 0 <= ts - hour < 3_600
-    clock_s = local.hour * 3_600 + local.minute * 60 + local.second
-    assert since_midnight_s <= clock_s < since_midnight_s + 900
+    began = ts - ts % 900 - day_age_s
+    assert datetime.fromtimestamp(began, ZoneInfo(zone)).date() == local.date()
+    assert datetime.fromtimestamp(began - 1, ZoneInfo(zone)).date() < local.date()
     assert ts - hour == local.minute * 60 + local.second
 
 
 def test_half_hour_zones_begin_their_hours_at_half_past() -> None:
     ts = int(datetime(2026, 1, 1, 5, 45, tzinfo=UTC).timestamp())
     assert datetime.fromtimestamp(LocalTime("Asia/Kolkata").at(ts)[1], UTC).minute == 30
+
+
+def test_a_day_that_has_no_midnight_is_young_when_it_begins() -> None:
+    one_oclock = int(datetime(2026, 9, 6, 1, tzinfo=ZoneInfo("America/Santiago")).timestamp())
+    clock = LocalTime("America/Santiago")
+    assert clock.at(one_oclock - 1).day == clock.at(one_oclock).day - 1
+    assert clock.at(one_oclock + 59).day_age_s == 0
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from statnive.clickhouse.rows import RowEncoder, decode_row, row_head, suffix
+from statnive.event import SCROLL_UNTOLD, Row
 from statnive.ingest.referrer import Source
-from statnive.ingest.visits import VisitTable
+from statnive.ingest.visits import Delta, VisitTable
 
 DIRECT = Source("", "", "Direct", "", "", "", "", "")
 GOOGLE = Source("google.com/", "Google", "Organic Search", "", "", "", "", "")
@@ -23,9 +27,18 @@ def touch(
     kind: str = "pageview",
     page: str = "/",
     source: Source = DIRECT,
-):  # type: ignore[no-untyped-def]
+    depth: int = SCROLL_UNTOLD,
+) -> Delta:
     return table.touch(
-        visitor, ts, page=page, is_pageview=kind == "pageview", interactive=kind != "passive", source=source
+        visitor,
+        ts,
+        ts // 86_400,
+        ts - ts % 3_600,
+        page,
+        kind == "pageview",
+        kind == "interactive",
+        depth,
+        source,
     )
 
 
@@ -45,8 +58,8 @@ def test_sums_of_deltas_equal_visits_counted_afterwards(steps: list[tuple[bytes,
         totals["duration"] += delta.duration_delta
         if kind == "pageview":
             exits[page] = exits.get(page, 0) + 1
-            if delta.previous_page:
-                exits[delta.previous_page] -= 1
+            if delta.previous_pathname:
+                exits[delta.previous_pathname] -= 1
     visits: list[list[tuple[int, str, str]]] = []
     for visitor in (b"v1", b"v2", b"v3"):
         last = None
@@ -77,14 +90,14 @@ def _is_bounce(visit: list[tuple[int, str, str]]) -> bool:
 def test_a_visit_keeps_the_source_that_began_it() -> None:
     table = VisitTable(1_800, 10)
     touch(table, b"v", 100, source=GOOGLE)
-    assert touch(table, b"v", 200, source=DIRECT).visit.source == GOOGLE
+    assert touch(table, b"v", 200, source=DIRECT).source == GOOGLE
 
 
 def test_a_visit_ends_after_thirty_minutes_without_an_event() -> None:
     table = VisitTable(1_800, 10)
     first = touch(table, b"v", 100)
-    assert touch(table, b"v", 1_900).visit.visit_id == first.visit.visit_id
-    assert touch(table, b"v", 3_701).visit.visit_id != first.visit.visit_id
+    assert touch(table, b"v", 1_900).visit_id == first.visit_id
+    assert touch(table, b"v", 3_701).visit_id != first.visit_id
 
 
 def test_the_table_is_bounded_and_forgets_what_timed_out() -> None:
@@ -103,4 +116,57 @@ def test_a_visit_goes_on_under_its_new_name_after_midnight() -> None:
     first = touch(table, b"yesterday", 100)
     table.rename(b"yesterday", b"today")
     delta = touch(table, b"today", 200, page="/b")
-    assert (delta.visit.visit_id, delta.visit_start, delta.duration_delta) == (first.visit.visit_id, 0, 100)
+    assert (delta.visit_id, delta.visit_start, delta.duration_delta) == (first.visit_id, 0, 100)
+
+
+def test_a_page_views_depths_sum_to_its_deepest_point() -> None:
+    table = VisitTable(1_800, 100)
+    touch(table, b"v", 100)
+    told = [touch(table, b"v", 110, "engagement", "/", depth=depth) for depth in (40, 30, 75, SCROLL_UNTOLD)]
+    assert [(delta.scroll_gain, delta.scroll_views) for delta in told] == [(40, 1), (0, 0), (35, 0), (0, 0)]
+    touch(table, b"v", 120, page="/")  # the same page once more is another page view
+    again = touch(table, b"v", 130, "engagement", "/", depth=10)
+    assert (again.scroll_gain, again.scroll_views) == (10, 1)
+
+
+def test_a_depth_told_of_another_page_than_the_last_is_not_taken_for_it() -> None:
+    table = VisitTable(1_800, 100)
+    touch(table, b"v", 100, page="/a")
+    touch(table, b"v", 101, page="/b")
+    late = touch(table, b"v", 102, "engagement", "/a", depth=90)
+    assert (late.scroll_gain, late.scroll_views) == (0, 0)
+
+
+def row_of(make_row: Callable[..., Row], visitor: bytes, ts: int, delta: Delta, page: str = "/") -> bytes:
+    columns = {name: value for name, value in delta._asdict().items() if name != "source"}
+    row = make_row(ts=ts, visitor=visitor, pathname=page, **columns, **delta.source._asdict())
+    return RowEncoder().encode(row) + suffix(1, 1)
+
+
+def test_a_rebuilt_table_goes_on_where_the_old_one_was(make_row: Callable[..., Row]) -> None:
+    old, new = VisitTable(1_800, 100), VisitTable(1_800, 100)
+    visitor = b"v" * 16
+    first = touch(old, visitor, 100, source=GOOGLE)
+    rows = [row_of(make_row, visitor, 100, first)]
+    assert new.rebuild(rows, 1_900, row_head, decode_row) == 1
+    assert touch(new, visitor, 1_900, page="/b", source=DIRECT) == touch(old, visitor, 1_900, page="/b")
+
+
+def test_rows_of_the_past_open_no_visit(make_row: Callable[..., Row]) -> None:
+    table = VisitTable(1_800, 100)
+    rows = [row_of(make_row, b"v" * 16, 99, touch(VisitTable(1_800, 1), b"v" * 16, 99))]
+    assert table.rebuild(rows, 1_900, row_head, decode_row) == 0
+
+
+def test_a_rebuilt_table_is_bounded_and_holds_the_newest(make_row: Callable[..., Row]) -> None:
+    table, source = VisitTable(1_800, 3), VisitTable(1_800, 100)
+    visitors = [bytes([number]) * 16 for number in (1, 2, 3, 4, 5, 1)]
+    rows = [row_of(make_row, visitor, 100, touch(source, visitor, 100)) for visitor in visitors]
+    assert table.rebuild(rows, 200, row_head, decode_row) == 3
+    assert [bool(table.find(bytes([number]) * 16, 200)) for number in (1, 2, 3, 4, 5)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]

@@ -362,7 +362,7 @@ def by_page(rows):
     table = {}
     for page, mine in own.items():
         visitors, visits, views = counted(mine)
-        entries = sum(row.visit_start * row.pageviews for row in mine)
+        entries = sum(row.pageviews and not row.previous_pathname for row in mine)
         if views:
             table[page] = (visitors, views, visits, entries, max(exits[page], 0))
     return table

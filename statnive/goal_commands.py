@@ -1,0 +1,102 @@
+"""`statnive goal`: what a site's owner wants to happen, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from statnive.client import ControlClient
+
+Command = Callable[..., Any]
+Work = Callable[[ControlClient], Awaitable[None]]
+
+
+def goal_group(
+    settings: Callable[[Command], Command], run: Callable[[Path | None, Path | None, Work], None]
+) -> click.Group:
+    """The group; `settings` adds the options that every command shares, `run` does the work against the data."""
+
+    @click.group()
+    def goal() -> None:
+        """What is counted as a success: a custom event, a page, a scroll depth.
+
+        \b
+        Examples:
+          statnive goal add example.com --event Signup --value 9.90 --currency EUR
+          statnive goal add example.com --page "/thanks/**"
+          statnive goal list example.com
+          statnive goal remove example.com 3
+        """
+
+    @goal.command("add")
+    @click.argument("site")
+    @settings
+    @click.option("--event", help="The name of a custom event.")
+    @click.option("--page", help="The path of a page: * is any text within a segment, ** any text at all.")
+    @click.option(
+        "--scroll", type=click.IntRange(1, 100), help="Per cent of the page (of any, without --page)."
+    )
+    @click.option("--value", default="", help="What one is worth when the event brings no revenue: 9.90.")
+    @click.option("--currency", default="", help="Of the value, such as EUR.")
+    def add(
+        site: str,
+        data_dir: Path | None,
+        file: Path | None,
+        event: str | None,
+        page: str | None,
+        scroll: int | None,
+        value: str,
+        currency: str,
+    ) -> None:
+        """Add a goal; it counts from now on. A goal is not edited: remove it and add another."""
+        if (event is None) == (page is None and scroll is None):
+            raise click.UsageError("give --event, or --page, or --scroll with or without --page")
+        if event is not None:
+            kind, target = "event", event
+        else:
+            kind, target = ("page", page or "") if scroll is None else ("scroll", page or "**")
+        body = {"site": site, "kind": kind, "target": target, "scroll_depth": scroll or 0}
+
+        async def work(client: ControlClient) -> None:
+            added = await client.post_json("/control/goals", {**body, "value": value, "currency": currency})
+            click.echo(f"added goal {_line(added)}")
+
+        run(data_dir, file, work)
+
+    @goal.command("list")
+    @click.argument("site")
+    @settings
+    def show(site: str, data_dir: Path | None, file: Path | None) -> None:
+        """List a site's goals with their numbers, those that were removed last."""
+
+        async def work(client: ControlClient) -> None:
+            goals = (await client.get_json("/control/goals", site=site))["goals"]
+            for found in sorted(goals, key=lambda found: found["removed"]):
+                click.echo(_line(found) + ("  (removed)" if found["removed"] else ""))
+            if not goals:
+                click.echo(f"{site} has no goals; `statnive goal add --help` shows how to add one", err=True)
+
+        run(data_dir, file, work)
+
+    @goal.command("remove")
+    @click.argument("site")
+    @click.argument("number", type=int)
+    @settings
+    def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
+        """Remove a goal by its number: nothing reaches it any more, what did stays counted."""
+
+        async def work(client: ControlClient) -> None:
+            removed = await client.post_json(f"/control/goals/{number}/remove", {"site": site})
+            click.echo(f"removed goal {_line(removed)}")
+
+        run(data_dir, file, work)
+
+    return goal
+
+
+def _line(goal: dict[str, Any]) -> str:
+    worth = f"  {goal['value']} {goal['currency']}" if goal["currency"] else ""
+    return f"{goal['id']}  {goal['name']}{worth}"
