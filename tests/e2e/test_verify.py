@@ -37,7 +37,9 @@ def test_what_is_wrong_is_told_then_repaired_and_the_numbers_are_right_again(tmp
     good = statnive("verify", data_dir=data_dir)
     assert (good.returncode, good.stderr) == (0, "")
     assert (
-        good.stdout == "10 rows, 3 rollups (daily_pages, daily_sources, hourly_visitors): everything fits\n"
+        good.stdout
+        == "10 rows, 6 rollups (daily_devices, daily_events, daily_geo, daily_pages, daily_sources, hourly_visitors): "
+        "everything fits\n"
     )
 
     wrong(data_dir)
