@@ -76,6 +76,7 @@ class ServerConfig:
     answer_deadline_s: float = _number(20.0)
     backlog: int = _number(2_048)
     queue_target_ms: float = _number(250)
+    gather_ms: float = _number(1)  # requests wait for others, so that waking up costs each of them less
 
 
 @attrs.frozen

@@ -164,7 +164,7 @@ class Node:
             _optional_path(config.ingest.source_table), config.ingest.cache_entries
         )
         self.geo_files = country, carriers = country_file(config.geo), carrier_file(config.geo)
-        self.geo = Geo(country.path, carriers.path, config.ingest.address_cache_entries)
+        self.geo = Geo(country.path, carriers.path)
         self.geo_watch = geo_watch.GeoWatchHandle(self.geo, self.auditor.report)
         self.visits = VisitTable(config.ingest.visit_inactivity_s, config.ingest.visits_max)
         return Tools(
@@ -295,7 +295,7 @@ class Node:
         for name, cache in (
             ("agent", self.agents),
             ("source", self.sources),
-            ("geo", self.geo),
+            ("sender", self.pipeline.senders),
             ("page", self.pipeline.parser.pages),
         ):
             stats[f"cache_{name}_hits_total"] = cache.hits

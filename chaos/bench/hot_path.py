@@ -119,8 +119,7 @@ def measure(raw: list[bytes], geo: Geo) -> list[Step]:
         ("httptools alone, no callback (a floor)", bare, [raw]),
         ("head: parse and gather", head, [raw]),
         ("fast reject", fast_reject.rejects, [heads]),
-        ("client address", lambda h: addresses.resolve(h.peer, h.forwarded_for), [heads]),
-        ("AS number", geo.asn, [texts]),
+        ("client address, place, AS number", lambda h: pipeline.senders.of(h.peer, h.forwarded_for), [heads]),
         (
             "limiter, address and site",
             lambda n: (limiter.admit_address(n, 0), limiter.admit_site(n, 0, 1)),
@@ -133,7 +132,6 @@ def measure(raw: list[bytes], geo: Geo) -> list[Step]:
             [events],
         ),
         ("local time", lambda _: kit.times.of("Europe/Berlin").at(now), [raw]),
-        ("place", geo.place, [texts]),
         ("visitor hash", lambda n, a: visitor_hash(b"s" * 32, n, a), [networks, agents]),
         ("agent", kit.agent, [agent_texts]),
         ("row: encode", kit.encode, [rows]),
@@ -182,7 +180,7 @@ def _rows(pipeline: Pipeline, kit: Tools, parts: Iterable[tuple[str, bytes, byte
     site = next(iter(kit.sites.current.by_id.values()))
     rows = []
     for text, network, agent, event in parts:
-        row = pipeline.row(site, Client(text, network, 0, agent), event, int(time.time()))
+        row = pipeline.row(site, Client(kit.geo.place(text), network, 0, agent), event, int(time.time()))
         assert not isinstance(row, DropReason)
         rows.append(row)
     return rows
@@ -193,7 +191,6 @@ def open_geo(folder: Path) -> Geo:
     return Geo(
         folder / "GeoLite2-City-Test.mmdb",
         folder / "GeoLite2-ASN-Test.mmdb",
-        IngestConfig().address_cache_entries,
     )
 
 

@@ -74,7 +74,7 @@ class Target:
                 LimiterConfig(address_per_s=1e9, address_burst=1e9, site_per_s=1e9), lambda: 0.0
             ),
             salts=_FixedSalts(),
-            geo=Geo(country_file(GeoConfig()).path, carrier_file(GeoConfig()).path, 500),
+            geo=Geo(country_file(GeoConfig()).path, carrier_file(GeoConfig()).path),
             agent=AgentParser(config.cache_entries),
             sources=SourceClassifier(cache_entries=config.cache_entries),
             visits=VisitTable(config.visit_inactivity_s, config.visits_max),

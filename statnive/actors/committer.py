@@ -92,13 +92,14 @@ class CommitterHandle:
         Raises Overloaded, taking nothing, when the log is nearly full, the batch is full or the node is closing.
         """
         batch = self._open
-        size = sum(map(len, rows)) + _SUFFIX.size * len(rows)
+        count = len(rows)
+        size = (len(rows[0]) if count == 1 else sum(map(len, rows))) + _SUFFIX.size * count
         if self.closed or self.failed:
             raise Overloaded("the node is shutting down", 5)
         if self.log.nearly_full:
             self.refused += 1
             raise Overloaded("the write-ahead log is nearly full; ClickHouse has to catch up first", 10)
-        if batch.payload_bytes + size > self._bytes_max or len(batch.rows) + len(rows) > BATCH_ROWS_MAX:
+        if batch.payload_bytes + size > self._bytes_max or len(batch.rows) + count > BATCH_ROWS_MAX:
             self.refused += 1
             raise Overloaded("too many events are waiting for the disk", 1)
         pack, log_id, lsn = _SUFFIX.pack, self.log.log_id, self._next_lsn

@@ -38,7 +38,7 @@ from statnive.ingest.pipeline import Taken
 from statnive.ingest.request import RequestHead
 
 RECV_BYTES = 65_536
-EVENTS_PER_ROUND = 64
+EVENTS_PER_ROUND = 32
 ANSWERS_PER_ROUND = 256
 WHEEL_SLOTS = 4
 WHEEL_TICK_S = 0.5
@@ -58,7 +58,8 @@ class Routes(Protocol):
         self, method: bytes, path: bytes, if_none_match: bytes, accept_encoding: bytes
     ) -> Answer | None: ...
     def is_fast(self, path: bytes) -> bool: ...
-    def event(self, head: RequestHead, body: bytes) -> Answer | Taken: ...
+    @property
+    def event(self) -> Callable[[RequestHead, bytes], Answer | Taken]: ...
     def too_large(self) -> Answer: ...
     def overloaded(self, overload: Overloaded, events: int) -> Answer: ...
 
@@ -95,10 +96,16 @@ class FastLane:
         self._wheel: list[set[Connection]] = [set() for _ in range(WHEEL_SLOTS)]
         self._date = b""
         self._date_until = 0.0
+        self._now = 0.0  # on the monotonic clock, of this round
+        self._ok = b""  # the most frequent answer, rendered for this second
+        self.rounds = 0
         self.requests = 0
         self.events_requests = 0
         self.handed_over = 0
         self.deadlines_hit = 0
+        self._head_bytes_max = config.header_bytes_max + len(_HEAD_END)
+        self._body_bytes_max = routes.body_bytes_max
+        self._look_at_clocks()
 
     @property
     def connections(self) -> int:
@@ -111,6 +118,15 @@ class FastLane:
 
     # The reactor
 
+    def _look_at_clocks(self) -> None:
+        """Once a round: deadlines and the Date header need no more."""
+        self._now = self._monotonic()
+        now = self._clock()
+        if not self._date_until - 1.0 <= now < self._date_until:
+            self._date = formatdate(int(now), usegmt=True).encode()
+            self._date_until = int(now) + 1.0
+            self._ok = answers.OK.wire(self._date, closing=False)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; cancelling closes nothing (see `close_all`)."""
         task_status.started()
@@ -121,7 +137,10 @@ class FastLane:
             if not ready:
                 congestion.idle()
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
+                await trio.sleep(self._config.gather_ms / 1_000)
                 continue
+            self._look_at_clocks()
+            self.rounds += 1
             for fd, mask in ready:
                 connection = connections.get(fd)
                 if connection is not None:
@@ -150,13 +169,17 @@ class FastLane:
     async def answer_durable(self, waiters: list[Connection]) -> None:
         """Send the answers of a batch that is durable (keeps I2), with a checkpoint between chunks."""
         for start in range(0, len(waiters), ANSWERS_PER_ROUND):
+            self._look_at_clocks()
+            idle_until = self._now + self._config.idle_deadline_s
             for connection in waiters[start : start + ANSWERS_PER_ROUND]:
                 if connection.closed:
                     continue
                 answer = connection.pending
                 assert answer is not None, "a durable batch named a connection that waits for nothing"
                 connection.pending = None
-                self._send(connection, answer)
+                connection.deadline = idle_until
+                if answer is not answers.OK or connection.close_after or not self._sent_ok(connection):
+                    self._send(connection, answer)
                 if connection.buffer and not connection.closed:
                     self._guarded_feed(connection, b"")
                 elif connection.half_closed and not connection.out:
@@ -222,9 +245,8 @@ class FastLane:
         if not data:
             self._peer_closed(connection)
             return
-        if connection.lingering:
-            return
-        self._guarded_feed(connection, data)
+        if not connection.lingering:
+            self._guarded_feed(connection, data)
 
     def _peer_closed(self, connection: Connection) -> None:
         """A half-closed peer still gets the answer that it waits for."""
@@ -258,7 +280,7 @@ class FastLane:
                 self._hold(connection, data)  # keeps I1
                 return
             if connection.head is None:
-                end = data.find(_HEAD_END, 0, self._config.header_bytes_max + len(_HEAD_END))
+                end = data.find(_HEAD_END, 0, self._head_bytes_max)
                 if end < 0:
                     self._head_incomplete(connection, data)
                     return
@@ -270,12 +292,15 @@ class FastLane:
                 if verdict is _NEXT:
                     continue
             length = connection.body_bytes
-            if length > len(data):
+            if length == len(data):
+                body, data = data, b""
+            elif length > len(data):
                 connection.buffer = data
                 self._request_begun(connection)
                 return
-            body = data[:length] if length > 0 else b""
-            data = data[length:] if length > 0 else data
+            else:
+                length = max(0, length)
+                body, data = data[:length], data[length:]
             self._event(connection, body)
         if connection.half_closed and not (connection.pending or connection.out):
             self._close(connection)
@@ -310,33 +335,33 @@ class FastLane:
                 return self._give_away(connection, data)
             return self._refuse(connection, answers.BAD_REQUEST)
         others = connection.others
-        # The request line of an event is known by heart; only others are taken apart.
-        is_event = data.startswith(self._event_lines)
-        path = connection.target.partition(b"?")[0]
-        if (
-            self._slow_only
-            or (others is not None and (b"transfer-encoding" in others or b"expect" in others))
-            or not (is_event or (parser.get_http_version() == "1.1" and self._routes.is_fast(path)))
+        if self._slow_only or (
+            others is not None and (b"transfer-encoding" in others or b"expect" in others)
         ):
             return self._give_away(connection, data)
+        # The request line of an event is known by heart; only others are taken apart.
+        if not data.startswith(self._event_lines):
+            path = connection.target.partition(b"?")[0]
+            if not (parser.get_http_version() == "1.1" and self._routes.is_fast(path)):
+                return self._give_away(connection, data)
+            if path not in self._routes.event_paths or parser.get_method() != b"POST":
+                connection.close_after = connection.close_after or not parser.should_keep_alive()
+                return self._static(connection, data, end, path)
         if not parser.should_keep_alive():
             connection.close_after = True
-        if is_event or (path in self._routes.event_paths and parser.get_method() == b"POST"):
-            self.requests += 1
-            if connection.body_bytes > self._routes.body_bytes_max:
-                return self._refuse(connection, self._routes.too_large())
-            connection.body_bytes = max(0, connection.body_bytes)
-            connection.head = connection.noted
-            return _BODY
-        return self._static(connection, data, path)
+        self.requests += 1
+        if connection.body_bytes > self._body_bytes_max:
+            return self._refuse(connection, self._routes.too_large())
+        connection.head = connection.noted
+        return _BODY
 
-    def _static(self, connection: Connection, data: bytes, path: bytes) -> object:
+    def _static(self, connection: Connection, data: bytes, end: int, path: bytes) -> object:
         """The tracker, preflights, health, a wrong method. A body where none belongs: the slow lane reads it."""
         answer = self._routes.static(
             connection.parser.get_method(),
             path,
             (connection.others or {}).get(b"if-none-match", b""),
-            connection.accept_encoding,
+            connection.accept_encoding(data[:end]),
         )
         if answer is None or connection.body_bytes > 0:
             return self._give_away(connection, data)
@@ -359,7 +384,7 @@ class FastLane:
             connection.parser.feed_data(body)
         connection.request_deadline = 0.0
         self.events_requests += 1
-        if self.congestion.refuses():
+        if self.congestion.share and self.congestion.refuses():
             self._send(connection, answers.CONGESTED)
             return
         result = self._routes.event(head, body)
@@ -382,11 +407,17 @@ class FastLane:
 
     # Writing
 
+    def _sent_ok(self, connection: Connection) -> bool:
+        """Whether the usual answer went out whole; when nothing of it did, `_send` finds out why."""
+        try:
+            sent = connection.sock.send(self._ok)
+        except OSError:
+            return False
+        if sent < len(self._ok):
+            self._wait_to_send(connection, self._ok[sent:])
+        return True
+
     def _send(self, connection: Connection, answer: Answer) -> None:
-        now = self._clock()
-        if not self._date_until - 1.0 <= now < self._date_until:
-            self._date = formatdate(int(now), usegmt=True).encode()
-            self._date_until = int(now) + 1.0
         if answer.close:
             connection.close_after = connection.linger = True
         wire = answer.wire(self._date, connection.close_after)
@@ -397,15 +428,16 @@ class FastLane:
         except OSError:
             self._close(connection)
             return
-        now_monotonic = self._monotonic()
-        if sent == len(wire):
-            if connection.close_after:
-                self._finish(connection, connection.linger)
-            else:
-                connection.deadline = now_monotonic + self._config.idle_deadline_s
-            return
-        connection.out = wire[sent:]
-        connection.deadline = now_monotonic + self._config.answer_deadline_s
+        if sent < len(wire):
+            self._wait_to_send(connection, wire[sent:])
+        elif connection.close_after:
+            self._finish(connection, connection.linger)
+        else:
+            connection.deadline = self._now + self._config.idle_deadline_s
+
+    def _wait_to_send(self, connection: Connection, rest: bytes) -> None:
+        connection.out = rest
+        connection.deadline = self._now + self._config.answer_deadline_s
         self._watch(connection, connection.mask | select.EPOLLOUT)
 
     def _flush(self, connection: Connection) -> None:

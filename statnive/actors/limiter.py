@@ -78,9 +78,9 @@ class LimiterHandle:
             return wait_s
         now = self._monotonic()
         full_at = self._site_full_at.get(site_id, now)
-        if full_at < now:
+        if full_at <= now:
             full_at = now
-        if wait_s := self._site.wait_s(full_at - now):
+        elif wait_s := self._site.wait_s(full_at - now):
             self.refused_site += 1
             return wait_s
         self._site_full_at[site_id] = full_at + self._site.interval_s
@@ -97,9 +97,9 @@ class LimiterHandle:
                 full_at = self._full_at.get(key, now)
             else:
                 full_at = now
-        if full_at < now:
+        if full_at <= now:
             full_at = now
-        if wait_s := bucket.wait_s(full_at - now):
+        elif wait_s := bucket.wait_s(full_at - now):
             return wait_s
         self._full_at[key] = full_at + bucket.interval_s
         return 0

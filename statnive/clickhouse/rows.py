@@ -56,28 +56,35 @@ class RowEncoder:
 
 def fits(row: Row) -> bool:
     """True when every number is within its column's type and the visitor has 16 bytes (I2)."""
+    if len(row) != len(Row._fields):
+        return False
+    # Taken apart at once: a named tuple's attributes cost three times as much.
+    (
+        site_id, ts, visitor, visit_id, day, hour, _, is_bot, pageviews, visit_start, bounce_delta, duration_delta,
+        engaged_ms, scroll_depth, _, _, _, _, _, _, _, _, _, _, _, _, _, city_id, _, _, _, _, _, _, _, goals, revenue,
+        _, _, visit_hour, visit_state, scroll_gain, scroll_views,
+    ) = row  # fmt: skip
     return (
-        len(row) == len(Row._fields)
-        and len(row.visitor) == VISITOR_BYTES
-        and 0 <= row.site_id <= U32
-        and 0 <= row.ts <= U32
-        and 0 <= row.visit_id <= U64
-        and 0 <= row.day <= U16
-        and 0 <= row.hour <= U32
-        and 0 <= row.is_bot <= 1
-        and 0 <= row.pageviews <= U8
-        and 0 <= row.visit_start <= U8
-        and -128 <= row.bounce_delta <= 127
-        and 0 <= row.duration_delta <= U32
-        and 0 <= row.engaged_ms <= U32
-        and 0 <= row.scroll_depth <= U8
-        and 0 <= row.city_id <= U32
-        and -(2**63) <= row.revenue < 2**63
-        and (not row.goals or (min(row.goals) >= 0 and max(row.goals) <= U32))
-        and 0 <= row.visit_hour <= U32
-        and 0 <= row.visit_state <= U8
-        and 0 <= row.scroll_gain <= U8
-        and 0 <= row.scroll_views <= U8
+        len(visitor) == VISITOR_BYTES
+        and 0 <= site_id <= U32
+        and 0 <= ts <= U32
+        and 0 <= visit_id <= U64
+        and 0 <= day <= U16
+        and 0 <= hour <= U32
+        and 0 <= is_bot <= 1
+        and 0 <= pageviews <= U8
+        and 0 <= visit_start <= U8
+        and -128 <= bounce_delta <= 127
+        and 0 <= duration_delta <= U32
+        and 0 <= engaged_ms <= U32
+        and 0 <= scroll_depth <= U8
+        and 0 <= city_id <= U32
+        and -(2**63) <= revenue < 2**63
+        and (not goals or (min(goals) >= 0 and max(goals) <= U32))
+        and 0 <= visit_hour <= U32
+        and 0 <= visit_state <= U8
+        and 0 <= scroll_gain <= U8
+        and 0 <= scroll_views <= U8
     )
 
 

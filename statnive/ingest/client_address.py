@@ -21,28 +21,18 @@ class ClientAddress:
         self._networks = [ipaddress.ip_network(text) for text in trusted_proxies]
         self._trust: dict[str, bool] = {}
 
-    def resolve(self, peer: str, forwarded_for: bytes) -> tuple[str, bytes]:
-        """The client's address, and what identifies it (`network_key`)."""
-        if forwarded_for and self.is_trusted(peer):
-            # What a proxy on this machine sends, nearly always: one plain address.
-            try:
-                text = forwarded_for.decode("ascii")
-                if b":" not in forwarded_for:
-                    return text, inet_pton(AF_INET, text)
-                packed = inet_pton(AF_INET6, text)
-                if not packed.startswith(_V4_MAPPED):
-                    return text, packed[:8]
-            except (OSError, ValueError):
-                pass
-        address = self.of(peer, forwarded_for)
-        return address, network_key(address)
-
     def of(self, peer: str, forwarded_for: bytes) -> str:
-        if not forwarded_for or len(forwarded_for) > FORWARDED_BYTES_MAX or not self.is_trusted(peer):
-            return peer
-        if b"," not in forwarded_for:
-            return canonical(forwarded_for.decode("latin-1")) or peer
-        client = peer
+        if forwarded_for and self.is_trusted(peer):
+            return self.forwarded(forwarded_for) or peer
+        return peer
+
+    def forwarded(self, forwarded_for: bytes) -> str:
+        """The address that a trusted proxy's header gives; "" = none."""
+        if len(forwarded_for) > FORWARDED_BYTES_MAX:
+            return ""
+        if b"," not in forwarded_for:  # one proxy: nearly always, and nobody to trust but it
+            return canonical(forwarded_for.decode("latin-1"))
+        client = ""
         for hop in reversed(forwarded_for.decode("latin-1").split(",")):
             address = canonical(hop)
             if not address:
@@ -87,10 +77,8 @@ def canonical(text: str) -> str:
 def pack(text: str) -> bytes:
     """The 4 or 16 bytes of an address; b"" when it is none. IPv4-mapped IPv6 gives 4."""
     try:
-        return inet_pton(AF_INET, text)
-    except (OSError, ValueError):
-        pass
-    try:
+        if ":" not in text:
+            return inet_pton(AF_INET, text)
         packed = inet_pton(AF_INET6, text)
     except (OSError, ValueError):
         return b""

@@ -1,6 +1,6 @@
 """Where an address is and who runs its network, from MaxMind-format databases the operator points at.
 
-Owns: the open databases and a bounded cache in front of each. Addresses live in these caches, in memory only.
+Owns: the open databases. What was answered is remembered in front of them, in `senders.py`.
 Inputs: an address as text; files laid out as GeoIP2, GeoLite2, DB-IP, IP2Location, IPinfo or ip-location-db.
 Outputs: a Place, an AS number. Unknown, private or malformed addresses give NOWHERE and 0, never an error.
 Invariants: I1 a database answers only after its tree and its records were probed.
@@ -16,7 +16,6 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -32,7 +31,6 @@ NETWORKS_PROBED_MAX: Final = 10_000
 ADDRESSES_PROBED: Final = 2_048
 _SEPARATOR_BYTES: Final = 16
 _COPY_BYTES: Final = 1 << 24
-_V4_MAPPED: Final = bytes(10) + b"\xff\xff"
 _CITY_ID_MAX: Final = (1 << 32) - 1
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _SUBDIVISION = re.compile(r"[A-Z0-9]{1,3}")
@@ -62,11 +60,12 @@ class Geo:
     country (no AS number).
     """
 
-    def __init__(self, city_path: Path | None, asn_path: Path | None, cache_entries: int = 20_000) -> None:
-        self._places = _File(city_path, read_place, NOWHERE, "country", cache_entries)
-        self._numbers = _File(asn_path, read_asn, 0, "AS number", cache_entries)
+    def __init__(self, city_path: Path | None, asn_path: Path | None) -> None:
+        self._places = _File(city_path, read_place, NOWHERE, "country")
+        self._numbers = _File(asn_path, read_asn, 0, "AS number")
         self._places.load()
         self._numbers.load()
+        self.version = 0  # goes up when answers may have changed
 
     def place(self, ip: str) -> Place:
         """The place of an IPv4 or IPv6 address."""
@@ -92,84 +91,36 @@ class Geo:
                 file.load()
             except BrokenInput as error:
                 broken.append(str(error))
+        self.version += 1
         if broken:
             raise BrokenInput("; ".join(broken))
 
-    @property
-    def hits(self) -> int:
-        """Answers given from a cache since the last load."""
-        return self._places.answers.hits + self._numbers.answers.hits
-
-    @property
-    def misses(self) -> int:
-        """Answers that had to be looked up since the last load."""
-        return self._places.answers.misses + self._numbers.answers.misses
-
 
 class _Answers(Generic[T]):
-    """One database behind its caches. A reload replaces the whole, so no answer outlives its database.
+    """One database. A reload replaces the whole, so no answer outlives its database."""
 
-    An IPv6 address is cached under its /64, which is one subscriber; networks narrower than that, rare but
-    allowed, are looked up each by its address.
-    """
-
-    def __init__(
-        self, reader: maxminddb.Reader | None, read: Callable[[Any], T], unknown: T, entries: int
-    ) -> None:
-        self._reader, self._read, self._unknown = reader, read, unknown
-        self._of_v4 = lru_cache(entries)(self._look_up)
-        self._of_v6 = lru_cache(entries)(self._look_up_prefix)
+    def __init__(self, reader: maxminddb.Reader | None, read: Callable[[Any], T], unknown: T) -> None:
+        self._get = None if reader is None else reader.get
+        self._read, self._unknown = read, unknown
 
     def of(self, ip: str) -> T:
-        if ":" not in ip:
-            return self._of_v4(ip) if len(ip) <= 15 else self._unknown
-        try:
-            packed = socket.inet_pton(socket.AF_INET6, ip)
-        except (OSError, ValueError):
-            return self._unknown
-        if packed[:12] == _V4_MAPPED:
-            return self._of_v4(socket.inet_ntop(socket.AF_INET, packed[12:]))
-        answer, narrow = self._of_v6(packed[:8])
-        return self._look_up(ip) if narrow else answer
-
-    def _look_up(self, ip: str) -> T:
-        if self._reader is None:
+        if self._get is None:
             return self._unknown
         try:
-            record = self._reader.get(ip)
+            record = self._get(ip)
         except _UNANSWERED:
             return self._unknown
         return self._unknown if record is None else self._read(record)
-
-    def _look_up_prefix(self, prefix: bytes) -> tuple[T, bool]:
-        if self._reader is None:
-            return self._unknown, False
-        try:
-            text = socket.inet_ntop(socket.AF_INET6, prefix + bytes(8))
-            record, length = self._reader.get_with_prefix_len(text)
-        except _UNANSWERED:
-            return self._unknown, False
-        return (self._unknown if record is None else self._read(record)), length > 64
-
-    @property
-    def hits(self) -> int:
-        return self._of_v4.cache_info().hits + self._of_v6.cache_info().hits
-
-    @property
-    def misses(self) -> int:
-        return self._of_v4.cache_info().misses + self._of_v6.cache_info().misses
 
 
 class _File(Generic[T]):
     """One configured file and the answers from the last good state of it."""
 
-    def __init__(
-        self, path: Path | None, read: Callable[[Any], T], unknown: T, holds: str, entries: int
-    ) -> None:
+    def __init__(self, path: Path | None, read: Callable[[Any], T], unknown: T, holds: str) -> None:
         self._path, self._read, self._unknown = path, read, unknown
-        self._holds, self._entries = holds, entries
+        self._holds = holds
         self._seen: tuple[int, ...] = ()
-        self.answers = _Answers(None, read, unknown, entries)
+        self.answers = _Answers(None, read, unknown)
 
     def load(self) -> None:
         if self._path is None:
@@ -179,7 +130,7 @@ class _File(Generic[T]):
         told = sum(self._read(record) != self._unknown for record in _sample(self._path, reader))
         if not told:
             raise BrokenInput(f"{self._path}: holds no {self._holds} ({reader.metadata().database_type})")
-        self.answers = _Answers(reader, self._read, self._unknown, self._entries)
+        self.answers = _Answers(reader, self._read, self._unknown)
 
     def changed(self) -> bool:
         return self.stamp() != self._seen

@@ -26,6 +26,7 @@ from statnive.ingest.local_time import LocalTimes
 from statnive.ingest.parse import Parser, WireEvent
 from statnive.ingest.referrer import SourceClassifier
 from statnive.ingest.request import RequestHead
+from statnive.ingest.senders import GeoLookup, Senders
 from statnive.ingest.user_agent import Agent, ClientHints
 from statnive.ingest.visitor import visitor_hash
 from statnive.ingest.visits import VisitTable
@@ -51,21 +52,17 @@ class Salts(Protocol):
     def salt(self, site_id: int, day: int) -> bytes: ...
 
 
-class GeoLookup(Protocol):
-    """Country and AS number of an address."""
-
-    def place(self, ip: str) -> Place: ...
-    def asn(self, ip: str) -> int: ...
-
-
 class Client(NamedTuple):
     """Who sent a request: lives as long as the request, never longer."""
 
-    address: str
+    place: Place
     network: bytes
     asn: int
     user_agent: bytes
     hints: ClientHints | None = None
+
+
+_new = tuple.__new__  # a named tuple's own constructor costs five times as much
 
 
 class Tools(NamedTuple):
@@ -91,11 +88,11 @@ class Pipeline:
         self._config = config
         self._tools = tools
         # Looked up for every event: once here in place of through the tuple each time.
-        self._limiter, self._geo, self._agent = tools.limiter, tools.geo, tools.agent
+        self._limiter, self._agent = tools.limiter, tools.agent
         self._sources, self._salts, self._times = tools.sources, tools.salts, tools.times
         self._visits, self._encode = tools.visits, tools.encode
         self._goals = GoalMatcher(config.cache_entries)
-        self._addresses = addresses
+        self._senders = Senders(addresses, tools.geo, config.address_cache_entries)
         self._fast_reject = FastReject(config)
         self._parser = Parser(config)
         self._too_large = answers.body_too_large(config.body_bytes_max)
@@ -103,6 +100,10 @@ class Pipeline:
     @property
     def parser(self) -> Parser:
         return self._parser
+
+    @property
+    def senders(self) -> Senders:
+        return self._senders
 
     def too_large(self) -> Answer:
         """The answer to a body over the limit, whether announced or read."""
@@ -121,12 +122,10 @@ class Pipeline:
         if junk and not head.debug:
             drops.count(DropReason.FAST_REJECT, junk)
             return answers.NO_CONTENT
-        address, network = self._addresses.resolve(head.peer, head.forwarded_for)
+        address, network, asn, place = self._senders.of(head.peer, head.forwarded_for)
         if head.debug:
-            return self._debug(address, junk)
-        hints = client_hints(head.hints) if head.hints else None
-        client = Client(address, network, self._geo.asn(address), head.user_agent, hints)
-        wait_s = self._limiter.admit_address(network, client.asn)
+            return _debug(address, place, asn, junk)
+        wait_s = self._limiter.admit_address(network, asn)
         if wait_s:
             drops.count(DropReason.RATE_LIMIT, "address")
             return answers.busy(429, wait_s, "too many requests from this address")
@@ -135,7 +134,8 @@ class Pipeline:
         except Rejected as rejected:
             drops.count(DropReason.MALFORMED, str(rejected))
             return answers.errors(400, rejected.field, rejected.reason)
-        return self._rows(client, events)
+        hints = client_hints(head.hints) if head.hints else None
+        return self._rows(_new(Client, (place, network, asn, head.user_agent, hints)), events)
 
     def _rows(self, client: Client, events: list[WireEvent | Rejected]) -> Answer | Taken:
         """Each event is judged alone; what is good is taken, what is not is counted and told in the answer."""
@@ -245,7 +245,7 @@ class Pipeline:
                 page.path,
                 previous_pathname,
                 *visit_source,
-                *self._geo.place(client.address),
+                *client.place,
                 device,
                 browser,
                 browser_version,
@@ -273,10 +273,9 @@ class Pipeline:
         if self._visits.find(yesterday, ts) is not None:
             self._visits.rename(yesterday, visitor)
 
-    def _debug(self, address: str, junk: str) -> Answer:
-        place = self._tools.geo.place(address)
-        return answers.debug(
-            f"client address: {address}\ncountry: {place.country or 'unknown'}\n"
-            f"AS number: {self._tools.geo.asn(address) or 'unknown'}\n"
-            f"fast reject: {junk or 'no'}\n"
-        )
+
+def _debug(address: str, place: Place, asn: int, junk: str) -> Answer:
+    return answers.debug(
+        f"client address: {address}\ncountry: {place.country or 'unknown'}\n"
+        f"AS number: {asn or 'unknown'}\nfast reject: {junk or 'no'}\n"
+    )

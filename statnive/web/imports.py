@@ -171,6 +171,8 @@ def _row(current: OpenImport, entry: Entry) -> Row | DropReason:
         page = split_url(f"http://{current.site.domain}{entry.target}", hash_mode=False)
     except Rejected:
         return DropReason.MALFORMED
-    client = Client(entry.ip, network_key(entry.ip), 0, head.user_agent)
+    client = Client(
+        current.pipeline.senders.of(entry.ip, b"").place, network_key(entry.ip), 0, head.user_agent
+    )
     event = WireEvent(PAGEVIEW, page, (), entry.referrer, {}, True, SCROLL_UNTOLD, 0, 0, "")
     return current.pipeline.row(current.site, client, event, entry.time_s)

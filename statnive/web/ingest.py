@@ -67,15 +67,13 @@ class IngestRoutes:
         self.body_bytes_max = ingest.body_bytes_max
         self.request_deadline_s = server.request_deadline_s
         self._pipeline = pipeline
+        self.event = pipeline.handle
         self._tracker = TrackerAnswers(tracker_script)
         self._fast = self.event_paths | self.tracker_paths | {HEALTH_PATH}
 
     def is_fast(self, path: bytes) -> bool:
         """Whether the path is one of these routes."""
         return path in self._fast
-
-    def event(self, head: RequestHead, body: bytes) -> Answer | Taken:
-        return self._pipeline.handle(head, body)
 
     def too_large(self) -> Answer:
         return self._pipeline.too_large()

@@ -217,20 +217,6 @@ def test_no_handle_of_the_file_stays_open(tmp_path: Path) -> None:
     assert kept[0].place("81.2.69.160") == LONDON
 
 
-def test_repeated_addresses_come_from_the_cache() -> None:
-    geo = Geo(CITY, None, cache_entries=100)
-    for _ in range(3):
-        geo.place("81.2.69.160")
-    assert (geo.hits, geo.misses) == (2, 1)
-
-
-def test_ipv6_is_cached_by_its_64_bit_prefix() -> None:
-    geo = Geo(CITY, None)
-    for host in range(1, 50):
-        assert geo.place(f"2001:218::{host:x}").country == "JP"
-    assert (geo.hits, geo.misses) == (48, 1)
-
-
 def test_ipv6_networks_narrower_than_64_bits_keep_their_own_answer(tmp_path: Path) -> None:
     file = tmp_path / "narrow.mmdb"
     file.write_bytes(two_hosts_database())
@@ -267,14 +253,6 @@ def two_hosts_database() -> bytes:
         }.items()
     )  # fmt: skip
     return bytes(records) + bytes(16) + german + french + metadata
-
-
-def test_cache_is_bounded() -> None:
-    geo = Geo(CITY, None, cache_entries=10)
-    for last in range(200):
-        geo.place(f"10.0.0.{last}")
-    geo.place("10.0.0.0")
-    assert (geo.hits, geo.misses) == (0, 201)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def lane(
         sites=SnapshotHolder(Snapshot.of([site])),
         limiter=LimiterHandle(LimiterConfig(), trio.current_time),
         salts=FixedSalts(),
-        geo=Geo(None, None, 1_000),
+        geo=Geo(None, None),
         agent=AGENTS,
         sources=SOURCES,
         visits=VisitTable(1_800, 1_000),
@@ -458,7 +458,7 @@ async def test_a_bug_in_the_pipeline_costs_one_request(
                 raise KeyError("secret 203.0.113.9")
             return real(head, body)
 
-        monkeypatch.setattr(served.pipeline, "handle", broken)
+        monkeypatch.setattr(served.handle.fast._routes, "event", broken)
         assert (await ask(served.port, post(b"{}")))[0].status == 500
         assert (await ask(served.port, post(EVENT)))[0].status == 202
         assert len(reports) == 1
