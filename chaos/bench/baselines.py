@@ -19,7 +19,10 @@ _ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain; charset=utf-8\r\n
 
 
 async def _app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if scope["type"] != "http":
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
         return
     while (await receive()).get("more_body", False):
         pass

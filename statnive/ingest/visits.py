@@ -131,7 +131,8 @@ class VisitTable:
                 bounce = -1 if visit.entry else 0
         elif depth != SCROLL_UNTOLD and page == previous:
             gain, told = _deepen(visit, depth)
-        self._evict(ts)
+        if start:  # only then has the table grown
+            self._evict(ts)
         entry = visit.entry
         return _make_delta(
             (
