@@ -187,7 +187,7 @@ def _wrong(side: Side, scenario: Scenario, span: Span) -> Iterator[str]:
     if span.ended is not None and not scenario.fatal:
         yield f"the node ended: {' / '.join(span.ended.last_words()[-3:])}"
     if span.ended is not None and span.ended.code > 0 and scenario.fatal:
-        yield from fatal_end(span)
+        yield from fatal_end(span, scenario.windows)
     if side.rig.reap() is not None:
         yield f"the node ended when all was well again: {side.rig.ended[-1].last_words()[-1:]}"
         side.rig.start_node()

@@ -22,8 +22,8 @@ from statnive.wal.log import Log
 from statnive.wal.state import StateFile
 
 PROPS: Final = ROW_COLUMNS.index("props")
-# The last two values of a row without revenue and currency, and a text where ClickHouse expects the number.
-MONEY, MONEY_AS_TEXT = b"\x00\xa0", b"\xa1x\xa0"
+# A row's last value, a count of none, and a text where ClickHouse expects the number.
+LAST_COUNT, COUNT_AS_TEXT = b"\x00", b"\xa1x"
 
 
 @attrs.frozen
@@ -87,8 +87,8 @@ def make_row(run: str, number: int, *, poison: bool = False) -> bytes:
         os_version="", props={"run": run, "seq": str(number)}, goals=[], revenue=0, currency="",
     )  # fmt: skip
     encoded = RowEncoder().encode(row)
-    assert encoded.endswith(MONEY)
-    return encoded[: -len(MONEY)] + MONEY_AS_TEXT if poison else encoded
+    assert encoded.endswith(LAST_COUNT)
+    return encoded.removesuffix(LAST_COUNT) + COUNT_AS_TEXT if poison else encoded
 
 
 def append(wal: Path, config: WalConfig, rows: Sequence[bytes]) -> int:

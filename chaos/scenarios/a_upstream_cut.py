@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from chaos.rig.clients import Group, requests
 from chaos.scenarios.contract import INGEST_BACK_S, Play, Scenario
 
-CLIENT_LOSS_MAX = 0.005
 IMPATIENT_S = 1.0
 EDGE_S = 0.5  # what is sent right before the cut may be on its way when it comes
 
@@ -61,7 +60,7 @@ class UpstreamCut(Scenario):
         (span,) = play.spans
         answered = requests(play.all_ledgers())
         refused = [r for r in answered if r.status and not r.acknowledged]
-        if refused:
+        if refused and self.windows.judges_pace:
             yield f"{len(refused)} requests were refused, such as with {refused[0].status}"
         able = [
             r
@@ -70,7 +69,7 @@ class UpstreamCut(Scenario):
             if r.due < span.begin - EDGE_S or r.due > span.end + min(INGEST_BACK_S, self.windows.after_s / 2)
         ]
         lost = [r for r in able if not r.acknowledged]
-        if len(lost) > CLIENT_LOSS_MAX * len(able):
+        if len(lost) > self.windows.client_loss_max * len(able):
             yield f"{len(lost)} of {len(able)} requests were lost while their senders could send"
         figures = self.rig.figures()
         assert figures is not None, "a node that runs answers"

@@ -46,6 +46,11 @@ class MobileCurfew(UpstreamCut):
         slow = [r for r in hit if not r.acknowledged or r.answered - r.due > 0.5]
         if len(slow) < 0.5 * len(hit):
             yield f"only {len(slow)} of {len(hit)} of the carriers' requests suffered: there was no curfew"
+        if self.windows.judges_pace:
+            yield from self._judge_others(play)
+        yield from self.judge_loss(play, ["carriers"])
+
+    def _judge_others(self, play: Play) -> Iterator[str]:
         before, during = self._others(play)
         if quantile(during, 0.5) > quantile(before, 0.5) + MEDIAN_MS_MORE:
             yield f"the others' median went from {quantile(before, 0.5):.0f} to {quantile(during, 0.5):.0f} ms"
@@ -56,7 +61,6 @@ class MobileCurfew(UpstreamCut):
         lost = [r for r in requests(play.ledgers["visitors"]) if not r.acknowledged]
         if lost:
             yield f"{len(lost)} of the others' requests were not acknowledged"
-        yield from self.judge_loss(play, ["carriers"])
 
     def facts(self, play: Play) -> dict[str, str]:
         before, during = self._others(play)

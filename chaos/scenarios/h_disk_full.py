@@ -11,7 +11,7 @@ from chaos.rig.watch import until
 from chaos.scenarios.contract import DEATH_S, Play, Scenario, fatal_end
 
 APPENDING, ROTATING, CHECKPOINTING = "full while appending", "full while rotating", "full while checkpointing"
-BITE_S = 20.0
+BITE_S = 60.0
 
 
 class DiskFull(Scenario):
@@ -60,7 +60,7 @@ class DiskFull(Scenario):
         for span in play.spans:
             if span.ended is not None:
                 self._bit[span.fault] = f"ended with {span.ended.code}"
-                yield from fatal_end(span)
+                yield from fatal_end(span, self.windows)
             elif span.fault == CHECKPOINTING:
                 yield "a checkpoint that can't be written did not end the node"
             if span.fault not in self._bit:

@@ -82,7 +82,7 @@ class IoErrors(Scenario):
     def judge(self, play: Play) -> Iterator[str]:
         for span in play.spans:
             if span.fault in MUST_END or span.ended is not None:
-                yield from fatal_end(span, at_once=span.fault in MUST_END)
+                yield from fatal_end(span, self.windows, at_once=span.fault in MUST_END)
             if span.fault != DEVICE and not self._hits.get(span.fault):
                 yield f"{span.fault}: no call was tampered with"
 

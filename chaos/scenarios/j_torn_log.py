@@ -20,6 +20,8 @@ TORN, FLIPPED = "the last frame is torn", "a bit is flipped in the middle"
 BOTH = f"{TORN} and {FLIPPED}"
 WAITING_FRAMES = 12
 FILL_S = 20.0
+ATTEMPTS = 8
+FRAMES_MIN = 3
 SAMPLE = 37  # of the bytes, where not all are tried
 
 
@@ -50,8 +52,12 @@ class TornLog(Scenario):
         assert self.rig.clickhouse is not None
         self.rig.clickhouse.kill()
         wal = self.rig.data_dir / "wal"
-        until(self._enough_waits, FILL_S, 0.05)
-        self.rig.kill_node()
+        for _ in range(ATTEMPTS):  # the last segment may be full, just then
+            until(self._enough_waits, FILL_S, 0.05)
+            self.rig.kill_node()
+            if self._has_room(wal):
+                break
+            self.rig.start_node()
         if fault in (TORN, BOTH):
             self._tear(wal)
         if fault in (FLIPPED, BOTH):
@@ -104,9 +110,8 @@ class TornLog(Scenario):
 
     def _tear(self, wal: Path) -> None:
         """A frame that was being written: every prefix, and every flipped byte, must be cut off, and nothing else."""
-        rows = [surgery.make_row("torn", number) for number in range(3)]
         try:
-            path, offset, data = surgery.next_frame(wal, rows)
+            path, offset, data = surgery.next_frame(wal, self._torn_rows())
         except LookupError:
             raise RigError("the log's last segment had no room for one more frame: try again") from None
         copy = self.rig.path / "torn"
@@ -147,11 +152,26 @@ class TornLog(Scenario):
         """A bit of a frame that is not in ClickHouse yet, with good ones before and behind it."""
         done = surgery.done_lsn(wal)
         waiting = [placed for placed in surgery.frames(wal) if placed.frame.first_lsn > done]
-        if len(waiting) < 3:
+        if len(waiting) < FRAMES_MIN:
             raise RigError("too few frames wait: try again")
         placed = waiting[len(waiting) // 2]
         self.destroyed = placed.events()
         surgery.flip(placed.path, (placed.offset + placed.end) // 2)
+
+    def _has_room(self, wal: Path) -> bool:
+        """Whether a frame may be torn in the last segment, and enough wait for one to be flipped."""
+        done = surgery.done_lsn(wal)
+        if len([placed for placed in surgery.frames(wal) if placed.frame.first_lsn > done]) < FRAMES_MIN:
+            return False
+        try:
+            surgery.next_frame(wal, self._torn_rows())
+        except LookupError:
+            return False
+        return True
+
+    @staticmethod
+    def _torn_rows() -> list[bytes]:
+        return [surgery.make_row("torn", number) for number in range(3)]
 
     def _enough_waits(self) -> bool:
         figures = self.rig.figures()

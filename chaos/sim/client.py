@@ -93,7 +93,7 @@ def installed(engine: Engine, link: Link, *, repairs_tokens: bool) -> Iterator[N
         return [f"{dropped} tokens"] if dropped else []
 
     with (
-        patch.object(repair, "secrets", SimpleNamespace(token_hex=link.token_hex), create=True),
+        patch.object(repair, "secrets", SimpleNamespace(token_hex=link.token_hex)),
         patch.object(product, "connect", connect),
         patch.object(product, "migrate", lambda client, directory: None),
         patch.object(product, "repair_dedup_logs", repair_tokens),

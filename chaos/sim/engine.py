@@ -186,14 +186,6 @@ class Engine:
         if self.parts_synced:
             self._durable_tables.pop(name, None)
 
-    def rename(self, name: str, new_name: str) -> None:
-        """RENAME TABLE."""
-        table = self.table(name)
-        self.drop(name)
-        self.tables[new_name] = table
-        if self.parts_synced:
-            self._durable_tables[new_name] = table
-
     def copy_partition(self, name: str, partition: int, source: str, step: Step, *, replaces: bool) -> None:
         """ALTER TABLE … ATTACH or REPLACE PARTITION FROM: each part by a rename; then one that covers the old."""
         table = self.table(name)
@@ -206,13 +198,17 @@ class Engine:
             step(f"cover in {name}")
             self._cover(table, partition, old)
 
-    def drop_partition(self, name: str, partition: int, step: Step) -> None:
-        """ALTER TABLE … DROP PARTITION: the tokens of its parts go, too."""
+    def move_partition(self, name: str, partition: int, target: str, step: Step) -> None:
+        """ALTER TABLE … MOVE PARTITION TO TABLE: its parts appear there, and then they are covered here."""
         table = self.table(name)
-        old = [part.number for part in table.active.values() if part.partition == partition]
-        step(f"drop in {name}")
-        self._cover(table, partition, old)
-        table.forget_tokens_of(set(old))
+        old = [part for part in table.active.values() if part.partition == partition]
+        for part in old:
+            step(f"rename in {target}")
+            self._part_number += 1
+            self.publish(self.table(target), Part(self._part_number, partition, part.rows))
+        if old:
+            step(f"cover in {name}")
+            self._cover(table, partition, [part.number for part in old])
 
     def _cover(self, table: Table, partition: int, old: Iterable[int]) -> None:
         self._part_number += 1

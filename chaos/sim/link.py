@@ -30,9 +30,6 @@ NOT_ENOUGH_SPACE = 243
 DOWN_S_MAX = 0.3
 LATE_S_MAX = 1.0
 SELECT_SHARE = 0.2
-# Open: a repair's statement that a server gets only after the node gave it up (it was in the network) is not survived
-# yet: seed 1451 with True here loses an acknowledged event. Inserts are, and statements that a server goes on with.
-REPAIRS_IN_TRANSIT = False
 
 
 class Embedded:
@@ -124,8 +121,7 @@ class Server:
         changes = not what.startswith("SELECT")
         if changes and self._happens("late", what):
             self._give_up(what, lambda: statement(self._step), has_begun=True)
-        may_be_in_transit = changes and (REPAIRS_IN_TRANSIT or what.startswith("INSERT events_raw"))
-        if may_be_in_transit and self._happens("in_transit", what):
+        if changes and self._happens("in_transit", what):
             self._give_up(what, lambda: statement(self._step), has_begun=False)
         self._carry_out(lambda: self._engine.background(self._step))
         answer = self._carry_out(lambda: statement(self._step))

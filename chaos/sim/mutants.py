@@ -20,6 +20,7 @@ from chaos.sim.disk import ProcessFiles
 from statnive.actors import committer, writer
 from statnive.actors.committer import Batch, CommitterHandle
 from statnive.clickhouse import engine as clickhouse_engine
+from statnive.clickhouse import repair
 from statnive.clickhouse.client import Client
 from statnive.clickhouse.settle import SentBlock
 from statnive.wal import recovery, segment
@@ -134,6 +135,14 @@ def _lose_the_token() -> AbstractContextManager[object]:
     return patch.object(SimDriver, "insert", fresh)
 
 
+def _what_a_repair_left_stays() -> AbstractContextManager[object]:
+    return patch.object(repair, "drop_left_over", lambda client: [])
+
+
+def _a_cut_off_replacement_is_not_looked_for() -> AbstractContextManager[object]:
+    return patch.object(repair, "_resolve_doubt", lambda client: [])
+
+
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "ack before fsync": _ack_before_fsync,
     "fsync error is only logged": _fsync_error_is_only_logged,
@@ -146,4 +155,6 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "skip verification": _skip_verification,
     "doubt is forgotten by a restart": _doubt_is_forgotten_by_a_restart,
     "lose the token": _lose_the_token,
+    "what a repair left stays": _what_a_repair_left_stays,
+    "a cut-off replacement is not looked for": _a_cut_off_replacement_is_not_looked_for,
 }

@@ -70,16 +70,12 @@ def _drop(engine: Engine, found: re.Match[str], step: Step) -> None:
     engine.drop(found[1])
 
 
-def _rename(engine: Engine, found: re.Match[str], step: Step) -> None:
-    engine.rename(found[1], found[2])
-
-
 def _copy_partition(engine: Engine, found: re.Match[str], step: Step) -> None:
     engine.copy_partition(found[1], int(found[3]), found[4], step, replaces=found[2] == "REPLACE")
 
 
-def _drop_partition(engine: Engine, found: re.Match[str], step: Step) -> None:
-    engine.drop_partition(found[1], int(found[2]), step)
+def _move_partition(engine: Engine, found: re.Match[str], step: Step) -> None:
+    engine.move_partition(found[1], int(found[2]), found[3], step)
 
 
 def _delete(engine: Engine, found: re.Match[str], step: Step) -> None:
@@ -107,9 +103,8 @@ def _insert_select(engine: Engine, found: re.Match[str], step: Step) -> None:
 _COMMANDS: Final[tuple[tuple[re.Pattern[str], Callable[[Engine, re.Match[str], Step], None]], ...]] = (
     (re.compile(r"CREATE TABLE \w+\.(\w+) AS \w+\.\w+(?: ENGINE = Null)?"), _create),
     (re.compile(r"DROP TABLE IF EXISTS \w+\.(\w+) SYNC SETTINGS .*"), _drop),
-    (re.compile(r"RENAME TABLE \w+\.(\w+) TO \w+\.(\w+)"), _rename),
     (re.compile(r"ALTER TABLE \w+\.(\w+) (ATTACH|REPLACE) PARTITION (\d+) FROM \w+\.(\w+)"), _copy_partition),
-    (re.compile(r"ALTER TABLE \w+\.(\w+) DROP PARTITION (\d+)"), _drop_partition),
+    (re.compile(r"ALTER TABLE \w+\.(\w+) MOVE PARTITION (\d+) TO TABLE \w+\.(\w+)"), _move_partition),
     (
         re.compile(
             r"ALTER TABLE \w+\.(\w+) DELETE IN PARTITION (\d+) WHERE (.*) SETTINGS mutations_sync = 2"

@@ -132,12 +132,6 @@ class Table:
         while len(self.known) > self.window:
             del self.known[next(iter(self.known))]
 
-    def forget_tokens_of(self, parts: set[int]) -> None:
-        """DROP PARTITION takes the tokens of its parts with it."""
-        self.token_log = [entry for entry in self.token_log if entry[1] not in parts]
-        self.token_log_durable = min(self.token_log_durable, len(self.token_log))
-        self.known = {token: part for token, part in self.known.items() if part not in parts}
-
     def sync(self) -> None:
         self.durable = dict(self.files)
         self.token_log_durable = len(self.token_log)

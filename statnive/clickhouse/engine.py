@@ -6,7 +6,8 @@ Outputs:    rows in ClickHouse; answers; what was found and repaired.
 Invariants: I1 nothing is inserted or read before the migrations are applied, and the embedded engine is not opened
             after an unclean stop before its log of tokens is true (dedup_log.py); I2 a check of the rollups never
             runs beside an insert, nor while a block is in doubt (between a part of the raw table and its rollups'
-            parts the numbers rightly differ).
+            parts the numbers rightly differ); I3 nothing is inserted or counted while a statement of a repair that was
+            given up could still change something (repair.drop_left_over).
 Failure:    as statnive.clickhouse.client; a server that is down is contacted again at the next call.
 Shutdown:   `close()`, when no thread is inside.
 
@@ -64,6 +65,7 @@ class Engine:
         self._writer: Client | None = None
         self._readers: LifoQueue[Client] = LifoQueue()
         self.migrated = False
+        self._left_over = True  # whether a repair, of this process or an earlier one, may have been cut off
         self._inserts = 0
 
     def prepare(self) -> None:
@@ -79,9 +81,11 @@ class Engine:
             self._admin = connect(self._config, self._data_dir, purpose="admin")
         if not self.migrated:
             migrate(self._admin, self._sql_dir)
-            if not self._config.cluster:
-                self._notes += repair.finish_left_over(self._admin)
             self.migrated = True  # keeps I1
+        if self._left_over:
+            if not self._config.cluster:
+                self._notes += repair.drop_left_over(self._admin)
+            self._left_over = False  # keeps I3
         return self._admin
 
     def _prepare_writer(self) -> Client:
@@ -114,7 +118,7 @@ class Engine:
         """
         with self._settled:
             self._in_doubt = True
-            notes = settle(self._prepare_writer(), block)
+            notes = settle(self._prepare_writer(), block)  # I3: it drops what it left itself
             self._in_doubt = False
             self._settled.notify_all()
             notes, self._notes = self._notes + notes, []
@@ -148,7 +152,10 @@ class Engine:
         with self._settled:
             if not self._settled.wait_for(lambda: not self._in_doubt, patience_s):
                 raise Unavailable("a block is still being sent again; see the metrics", ambiguous=False)
-            found = check_all(self._prepare_writer(), repairing=repairing, rows_set_aside=rows_set_aside)
+            writer = self._prepare_writer()
+            self._left_over = repairing
+            found = check_all(writer, repairing=repairing, rows_set_aside=rows_set_aside)
+            self._left_over = False
             if found.repaired:
                 self._prepare_writer().flush_to_disk()
             return found

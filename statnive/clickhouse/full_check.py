@@ -62,12 +62,11 @@ def check_all(client: Client, *, repairing: bool, rows_set_aside: int) -> FullCh
         return found
     if client.cluster:
         return attrs.evolve(found, unrepaired=("the tables of a cluster are not repaired",))
-    repaired = repair.finish_left_over(client)
-    for doubled in found.doubled:
-        repair.remove_doubled(client, doubled.partition, doubled.log_id, doubled.first_lsn, doubled.last_lsn)
-        repaired.append(
-            f"{RAW_TABLE} {doubled.partition} held {doubled.rows} rows twice: one of each is left"
-        )
+    repaired = []
+    for partition, doubled in verify.by_partition(found.doubled).items():
+        ranges = [(one.log_id, one.first_lsn, one.last_lsn) for one in doubled]
+        rows = repair.remove_doubled(client, partition, ranges)
+        repaired.append(f"{RAW_TABLE} {partition} held {rows} rows twice: one of each is left")
     unrepaired = []
     lost_at_most = found.gaps - rows_set_aside
     for drift in verify.drift(client):

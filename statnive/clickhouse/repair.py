@@ -3,11 +3,14 @@
 Owns:       the tables `repair_…` of the database; no statement but these touches them.
 Inputs:     a partition and what is wrong with it (verify.py), rows of the log.
 Outputs:    events_raw with each row once; rollups that hold what events_raw holds.
-Invariants: I1 every step can be repeated, and a crash between two of them is finished by `finish_left_over`; I2 a
-            row is taken out of events_raw only while a copy of it is in `repair_kept`; I3 events_raw gets rows by
-            one part that appears at once (ATTACH PARTITION), past the views; I4 a rollup's partition is replaced
-            as a whole, only by one whose `events` are those of events_raw.
-Failure:    Unavailable: nothing is lost, do it again. What comes out otherwise than expected is Unavailable too.
+Invariants: I1 a repair makes what it needs in a table whose name was never there before, checks it, and puts it in
+            place by one statement that names this table; cut off anywhere, it is begun anew, under another name; I2
+            a statement that the server gets only after its repair was given up changes nothing that counts: before
+            rows are counted or inserted again, `drop_left_over` has dropped the table that it names; I3 events_raw
+            gets missing rows by one part that appears at once (ATTACH PARTITION), past the views; I4 a partition is
+            replaced as a whole, only by one whose rows were counted, so that no row is ever away.
+Failure:    Unavailable: nothing is lost; `drop_left_over`, then do it again. What comes out otherwise than expected
+            is Unavailable too.
 
 Statements of operators, as verify.py's. Not for a cluster: its tables commit a part and its token in one step.
 """
@@ -17,7 +20,8 @@ Statements of operators, as verify.py's. Not for a cluster: its tables commit a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from statnive.clickhouse import verify
@@ -27,62 +31,102 @@ from statnive.clickhouse.settings import COPY_SETTINGS
 from statnive.clickhouse.verify import REPAIR_PREFIX
 from statnive.errors import PoisonBlock
 
-ROWS_TABLE: Final = f"{REPAIR_PREFIX}rows"  # rows of the log on their way into events_raw
-KEPT_TABLE: Final = f"{REPAIR_PREFIX}kept"  # one copy of each row that events_raw holds twice
-ROLLUP_TABLE: Final = f"{REPAIR_PREFIX}rollup"  # a rollup's partition, built anew
-PROBE_TABLE: Final = f"{REPAIR_PREFIX}probe"  # takes rows and keeps none
+LsnRange = tuple[int, int, int]  # log id, first and last LSN
+# What the tables' names begin with.
+ROWS: Final = f"{REPAIR_PREFIX}rows"  # rows of the log on their way into events_raw
+KEPT: Final = f"{REPAIR_PREFIX}kept"  # a partition of events_raw, with one of each row
+ROLLUP: Final = f"{REPAIR_PREFIX}rollup"  # a rollup's partition, built anew, or the one that has to go
+PROBE: Final = f"{REPAIR_PREFIX}probe"  # takes rows and keeps none
+DOUBT: Final = f"{REPAIR_PREFIX}doubt"  # there was a KEPT, and events_raw has not been looked through since
 STAGING_TOKEN: Final = "staging"  # noqa: S105 - of inserts into tables that are made for one
+NAME_BYTES: Final = 8  # of chance in a table's name
 VIEW_SUFFIX: Final = "_mv"  # the view that feeds a rollup is named after it
 
 
-def finish_left_over(client: Client) -> list[str]:
-    """Finish or undo what a repair left behind when it was cut off (keeps I1); what was finished, in words."""
+def drop_left_over(client: Client) -> list[str]:
+    """Drop what repairs left behind when they were cut off, and with it what their statements still could do (keeps
+    I2); what had to be put right after that, in words. Raises Unavailable, also while one of them runs.
+    """
     tables = client.operator_query(
         "SELECT name FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String})",
         {"database": client.database, "prefix": REPAIR_PREFIX},
     )
-    names = {row["name"] for row in tables}
-    if names and verify.is_running(client):
+    if not tables:
+        return []
+    if verify.is_running(client):
         raise Unavailable("a statement of an earlier repair is still running", ambiguous=True)
-    notes = []
-    if KEPT_TABLE in names:
-        _put_back(client)
-        notes.append("a repair that was cut off was finished")
-    for name in sorted(names - {KEPT_TABLE}):
+    names = [str(row["name"]) for row in tables]
+    doubts = [name for name in names if name.startswith(DOUBT)]
+    if not doubts and any(name.startswith(KEPT) for name in names):
+        doubts = [_create(client, DOUBT, RAW_TABLE, " ENGINE = Null")]
+        client.flush_to_disk()
+    for name in set(names).difference(doubts):
+        _drop(client, name)
+    notes = _resolve_doubt(client) if doubts else []
+    for name in doubts:
         _drop(client, name)
     return notes
 
 
-def remove_doubled(client: Client, partition: int, log_id: int, first_lsn: int, last_lsn: int) -> None:
-    """Leave one of each row of a log's LSN range in a partition of events_raw. The range is a few blocks' at most:
-    its rows are copied as one block.
+def _resolve_doubt(client: Client) -> list[str]:
+    """A REPLACE PARTITION of events_raw may have been cut off between the new parts' coming and the old ones' going:
+    then each row of the partition is there twice, and not those of the block in doubt only.
+    """
+    notes = []
+    for partition, doubled in verify.by_partition(verify.census(client).doubled).items():
+        rows = remove_doubled(
+            client, partition, [(one.log_id, one.first_lsn, one.last_lsn) for one in doubled]
+        )
+        notes.append(f"{RAW_TABLE} {partition} held {rows} rows twice, after a repair that was cut off")
+    return notes
+
+
+def remove_doubled(client: Client, partition: int, ranges: Sequence[LsnRange]) -> int:
+    """Leave one of each row of logs' LSN ranges in a partition of events_raw; how many went. A range is a few blocks'
+    at most: its rows are copied as one block. Rows outside of them come along as they are (hard links).
     """
     assert not client.cluster
-    within = _within(partition, log_id, first_lsn, last_lsn)
-    _drop(client, KEPT_TABLE)
-    _create(client, KEPT_TABLE, RAW_TABLE)
-    client.command(
-        f"INSERT INTO {client.database}.{KEPT_TABLE} {_copying()} "
-        f"SELECT * FROM {client.database}.{RAW_TABLE} WHERE {within} LIMIT 1 BY log_id, lsn"
-    )
-    _put_back(client)
+    table = _create(client, KEPT, RAW_TABLE)
+    _attach(client, table, partition, RAW_TABLE)
+    surplus = 0
+    for within in (_within(partition, *one) for one in ranges):
+        doubled = _count(client, RAW_TABLE, within)
+        client.command(
+            f"ALTER TABLE {client.database}.{table} DELETE IN PARTITION {partition:d} WHERE {within} "
+            "SETTINGS mutations_sync = 2"
+        )
+        client.command(
+            f"INSERT INTO {client.database}.{table} {_copying()} "
+            f"SELECT * FROM {client.database}.{RAW_TABLE} WHERE {within} LIMIT 1 BY log_id, lsn"
+        )
+        kept = _count(client, table, within)
+        if kept != verify.Found(doubled.lsns, doubled.lsns):
+            raise _unexpected(f"of {doubled} in {partition}, {kept} were kept")
+        surplus += doubled.rows - doubled.lsns
+    rows, built = _count_rows(client, RAW_TABLE, partition), _count_rows(client, table, partition)
+    if built != rows - surplus:
+        raise _unexpected(f"{partition} with {rows} rows, {surplus} too many, was built anew with {built}")
+    client.flush_to_disk()  # wherever a part of what follows survives the power's failure, the table did, too …
+    _replace(client, RAW_TABLE, partition, table)
+    client.flush_to_disk()  # … and it goes when all of it does
+    _drop(client, table)
+    return surplus
 
 
 def add_rows(client: Client, partition: int, rows: Mapping[int, bytes]) -> None:
     """Bring rows that are missing into a partition of events_raw, and not into the rollups (keeps I3)."""
     assert not client.cluster
     assert rows, "nothing to add"
-    _drop(client, ROWS_TABLE)
-    _create(client, ROWS_TABLE, RAW_TABLE)
-    client.insert_block(b"".join(rows.values()), rows=len(rows), token=STAGING_TOKEN, table=ROWS_TABLE)
+    table = _create(client, ROWS, RAW_TABLE)
+    client.insert_block(b"".join(rows.values()), rows=len(rows), token=STAGING_TOKEN, table=table)
     (staged,) = client.operator_query(
         f"SELECT count() AS row_count, countIf(toYYYYMM(day) = {partition:d}) AS own, "
-        f"uniqExact(_part) AS parts FROM {client.database}.{ROWS_TABLE}"
+        f"uniqExact(_part) AS parts FROM {client.database}.{table}"
     )
     if (staged["row_count"], staged["own"], staged["parts"]) != (len(rows), len(rows), 1):
         raise _unexpected(f"{len(rows)} rows for {partition} were staged as {staged}")
-    _attach(client, partition, ROWS_TABLE)
-    _drop(client, ROWS_TABLE)
+    _attach(client, RAW_TABLE, partition, table)
+    _drop(client, table)
 
 
 def rebuild_rollup(client: Client, rollup: str, partition: int) -> None:
@@ -92,89 +136,74 @@ def rebuild_rollup(client: Client, rollup: str, partition: int) -> None:
         f"SELECT day, count() AS row_count FROM {client.database}.{RAW_TABLE} "
         f"WHERE toYYYYMM(day) = {partition:d} AND is_bot = 0 GROUP BY day ORDER BY day"
     )
-    if not days:
-        client.command(f"ALTER TABLE {client.database}.{rollup} DROP PARTITION {partition:d}")
-        return
     select, columns = _view(client, rollup)
-    _drop(client, ROLLUP_TABLE)
-    _create(client, ROLLUP_TABLE, rollup)
+    table = _create(client, ROLLUP, rollup)
+    if not days:  # a DROP PARTITION that came late would drop what is right
+        client.command(
+            f"ALTER TABLE {client.database}.{rollup} MOVE PARTITION {partition:d} TO TABLE {client.database}.{table}"
+        )
+        _drop(client, table)
+        return
     for row in days:  # a day at a time: a month's visitor states need not fit in memory
         client.command(
-            f"INSERT INTO {client.database}.{ROLLUP_TABLE} ({columns}) {_copying()} "
+            f"INSERT INTO {client.database}.{table} ({columns}) {_copying()} "
             f"SELECT {columns} FROM ({select}) WHERE day = toDate('{row['day']}')"
         )
     (built,) = client.operator_query(
-        f"SELECT sum(events) AS events, uniqExact(toYYYYMM(day)) AS partitions "
-        f"FROM {client.database}.{ROLLUP_TABLE}"
+        f"SELECT sum(events) AS events, uniqExact(toYYYYMM(day)) AS partitions FROM {client.database}.{table}"
     )
     expected = sum(row["row_count"] for row in days)
     if (built["events"], built["partitions"]) != (expected, 1):
         raise _unexpected(f"{rollup} {partition} was built anew as {built} for {expected} events")
-    client.command(
-        f"ALTER TABLE {client.database}.{rollup} REPLACE PARTITION {partition:d} "
-        f"FROM {client.database}.{ROLLUP_TABLE}"
-    )
-    _drop(client, ROLLUP_TABLE)
+    _replace(client, rollup, partition, table)
+    _drop(client, table)
 
 
 def find_refused(client: Client, rows: Mapping[int, bytes]) -> dict[int, str]:
     """Which rows ClickHouse can't read, by LSN, and why: by halves, into a table that keeps nothing. {} = it can
     read all of them.
     """
-    _drop(client, PROBE_TABLE)
-    client.command(
-        f"CREATE TABLE {client.database}.{PROBE_TABLE} AS {client.database}.{RAW_TABLE} ENGINE = Null"
-    )
+    table = _create(client, PROBE, RAW_TABLE, " ENGINE = Null")
     refused: dict[int, str] = {}
     stretches = [list(rows)] if rows else []
     while stretches:
         lsns = stretches.pop()
         payload = b"".join(rows[lsn] for lsn in lsns)
         try:
-            client.insert_block(payload, rows=len(lsns), token=STAGING_TOKEN, table=PROBE_TABLE)
+            client.insert_block(payload, rows=len(lsns), token=STAGING_TOKEN, table=table)
         except PoisonBlock as poison:
             if len(lsns) == 1:
                 refused[lsns[0]] = str(poison)
             else:
                 middle = len(lsns) // 2
                 stretches += [lsns[middle:], lsns[:middle]]
-    _drop(client, PROBE_TABLE)
+    _drop(client, table)
     return refused
 
 
-def _put_back(client: Client) -> None:
-    """Replace in events_raw the rows that `repair_kept` has one copy of (keeps I2). May be repeated at any point:
-    what was put back already is taken out again with the rest.
-    """
-    kept = client.operator_query(
-        "SELECT toYYYYMM(day) AS partition, log_id, min(lsn) AS low, max(lsn) AS high, count() AS row_count, "
-        f"uniqExact(lsn) AS lsn_count FROM {client.database}.{KEPT_TABLE} GROUP BY partition, log_id"
+def _count_rows(client: Client, table: str, partition: int) -> int:
+    (found,) = client.operator_query(
+        f"SELECT count() AS row_count FROM {client.database}.{table} WHERE toYYYYMM(day) = {partition:d}"
     )
-    for row in kept:
-        partition = row["partition"]
-        within = _within(partition, row["log_id"], row["low"], row["high"])
-        (outside,) = client.operator_query(
-            f"SELECT count() AS row_count FROM {client.database}.{RAW_TABLE} WHERE {within} "
-            f"AND lsn NOT IN (SELECT lsn FROM {client.database}.{KEPT_TABLE} WHERE {within})"
-        )
-        if outside["row_count"] or row["row_count"] != row["lsn_count"]:
-            continue  # not whole, so nothing was taken out yet (keeps I2): it goes, and the repair begins anew
-        client.command(
-            f"ALTER TABLE {client.database}.{RAW_TABLE} DELETE IN PARTITION {partition:d} WHERE {within} "
-            "SETTINGS mutations_sync = 2"
-        )
-        (left,) = client.operator_query(
-            f"SELECT count() AS row_count FROM {client.database}.{RAW_TABLE} WHERE {within}"
-        )
-        if left["row_count"]:
-            raise _unexpected(f"{left['row_count']} rows of {partition} could not be taken out")
-        _attach(client, partition, KEPT_TABLE)
-    _drop(client, KEPT_TABLE)
+    return int(found["row_count"])
 
 
-def _attach(client: Client, partition: int, table: str) -> None:
+def _count(client: Client, table: str, where: str) -> verify.Found:
+    (found,) = client.operator_query(
+        f"SELECT count() AS row_count, uniqExact(lsn) AS lsn_count FROM {client.database}.{table} WHERE {where}"
+    )
+    return verify.Found(found["row_count"], found["lsn_count"])
+
+
+def _attach(client: Client, table: str, partition: int, source: str) -> None:
     client.command(
-        f"ALTER TABLE {client.database}.{RAW_TABLE} ATTACH PARTITION {partition:d} FROM {client.database}.{table}"
+        f"ALTER TABLE {client.database}.{table} ATTACH PARTITION {partition:d} FROM {client.database}.{source}"
+    )
+
+
+def _replace(client: Client, table: str, partition: int, source: str) -> None:
+    client.command(
+        f"ALTER TABLE {client.database}.{table} REPLACE PARTITION {partition:d} FROM {client.database}.{source}"
     )
 
 
@@ -194,8 +223,11 @@ def _view(client: Client, rollup: str) -> tuple[str, str]:
     return str(views[0]["as_select"]), ", ".join(f"`{row['name']}`" for row in columns)
 
 
-def _create(client: Client, table: str, like: str) -> None:
-    client.command(f"CREATE TABLE {client.database}.{table} AS {client.database}.{like}")
+def _create(client: Client, what: str, like: str, engine: str = "") -> str:
+    """Make a table like another, empty; its name, which was never there before (keeps I1)."""
+    table = f"{what}_{secrets.token_hex(NAME_BYTES)}"
+    client.command(f"CREATE TABLE {client.database}.{table} AS {client.database}.{like}{engine}")
+    return table
 
 
 def _drop(client: Client, table: str) -> None:

@@ -53,7 +53,7 @@ class _Trouble:
 def settle(client: Client, block: SentBlock) -> list[str]:
     """Return when the block is in, exactly once (keeps I1); what had to be repaired, in words."""
     _check_quiet(client, block)
-    notes = repair.finish_left_over(client)
+    notes = repair.drop_left_over(client)
     by_month = _by_month(block)
     if not _look(client, block, by_month):
         return notes
@@ -110,7 +110,7 @@ def _look(client: Client, block: SentBlock, by_month: Mapping[int, Mapping[int, 
 def _repair(client: Client, block: SentBlock, trouble: _Trouble) -> list[str]:
     notes = []
     for partition, rows_too_many in trouble.doubled.items():
-        repair.remove_doubled(client, partition, block.log_id, block.first_lsn, block.last_lsn)
+        repair.remove_doubled(client, partition, [(block.log_id, block.first_lsn, block.last_lsn)])
         notes.append(
             f"{RAW_TABLE} {partition} held {rows_too_many} rows of block {block.token} twice: "
             "one of each is left"

@@ -154,22 +154,22 @@ def census(client: Client) -> Census:
     return Census(sum(row["row_count"] for row in buckets), doubled, gaps)
 
 
+def by_partition(doubled: Collection[Doubled]) -> dict[int, list[Doubled]]:
+    """What one repair of a partition puts right."""
+    found: dict[int, list[Doubled]] = {}
+    for one in doubled:
+        found.setdefault(one.partition, []).append(one)
+    return found
+
+
 def is_running(client: Client, token: str = NO_TOKEN) -> bool:
     """Whether the server still works on an insert with `token`, or on any statement of a repair: one whose answer
     was lost goes on, and until it has ended a count means nothing.
     """
     (row,) = client.operator_query(
         "SELECT (SELECT count() FROM system.processes WHERE query NOT LIKE '%system.processes%' AND ("
-        "Settings['insert_deduplication_token'] = {token:String} OR query LIKE {repair:String} "
-        "OR query LIKE {alter:String})) + "
-        "(SELECT count() FROM system.mutations WHERE database = {database:String} AND NOT is_done "
-        "AND command LIKE '%DELETE IN PARTITION%') AS running",
-        {
-            "token": token,
-            "repair": f"%{client.database}.{REPAIR_PREFIX}%",
-            "alter": f"ALTER TABLE {client.database}.% PARTITION %",
-            "database": client.database,
-        },
+        "Settings['insert_deduplication_token'] = {token:String} OR query LIKE {repair:String})) AS running",
+        {"token": token, "repair": f"%{client.database}.{REPAIR_PREFIX}%"},
     )
     return bool(row["running"])
 

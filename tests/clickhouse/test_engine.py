@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from statnive.clickhouse import engine as engine_module
+from statnive.clickhouse import repair
 from statnive.clickhouse.client import Client
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.failures import Unavailable
@@ -131,18 +132,23 @@ def test_a_server_s_log_of_tokens_is_not_ours_to_repair(tmp_path, monkeypatch):
     engine.close()
 
 
-def test_a_repair_that_was_cut_off_is_finished_at_the_next_start(make):
+def test_a_replacement_that_was_cut_off_is_put_right_at_the_next_start(make):
+    """The new parts are there, and the old ones did not go: rows of no block in doubt are there twice, too."""
     engine = make()
     insert(engine)
     writer = engine._prepare_writer()
     database = writer.database
-    writer.command(f"CREATE TABLE {database}.repair_kept AS {database}.events_raw")
-    writer.insert_block(b"".join(rows().values()), rows=4, token="k", table="repair_kept")
-    writer.command(f"ALTER TABLE {database}.events_raw DELETE WHERE lsn <= 2 SETTINGS mutations_sync = 2")
-    writer.command(f"CREATE TABLE {database}.repair_rollup AS {database}.daily_pages")
+    writer.command(f"CREATE TABLE {database}.repair_kept_1 AS {database}.events_raw")
+    (row,) = writer.operator_query(f"SELECT toYYYYMM(any(day)) AS month FROM {database}.events_raw")
+    for to, source in (("repair_kept_1", "events_raw"), ("events_raw", "repair_kept_1")):
+        writer.command(
+            f"ALTER TABLE {database}.{to} ATTACH PARTITION {row['month']} FROM {database}.{source}"
+        )
+    writer.command(f"CREATE TABLE {database}.repair_rollup_1 AS {database}.daily_pages")
     engine = make()
     engine.prepare()
-    assert engine.settle_block(block()) == ["a repair that was cut off was finished"]
+    (note,) = engine.settle_block(block())
+    assert "held 4 rows twice, after a repair that was cut off" in note
     found = engine.check_all(repairing=False, rows_set_aside=0, patience_s=0)
     assert (found.is_right, found.rows) == (True, 4)
     tables = writer.operator_query(
@@ -150,6 +156,24 @@ def test_a_repair_that_was_cut_off_is_finished_at_the_next_start(make):
         {"d": database},
     )
     assert tables == []
+
+
+def test_after_a_check_s_repair_was_cut_off_nothing_is_inserted_before_its_tables_are_gone(make, monkeypatch):
+    engine = make()
+    insert(engine)
+    writer = engine._prepare_writer()
+    database = writer.database
+    writer.command(f"INSERT INTO {database}.daily_pages SELECT * FROM {database}.daily_pages")
+    with monkeypatch.context() as patch:
+        patch.setattr(repair, "_replace", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            engine.check_all(repairing=True, rows_set_aside=0, patience_s=0)
+    dropped = []
+    monkeypatch.setattr(repair, "drop_left_over", lambda client: dropped.append(client) or [])
+    engine.insert_block(b"".join(rows().values()), rows=4, token="again")
+    assert len(dropped) == 1
+    engine.insert_block(b"".join(rows().values()), rows=4, token="again")
+    assert len(dropped) == 1
 
 
 def test_refused_rows_are_found_without_inserting_any(make):

@@ -4,6 +4,8 @@ repair itself is cut off at any of its statements.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import os
 
@@ -13,7 +15,7 @@ from statnive.clickhouse import repair, verify
 from statnive.clickhouse.failures import Unavailable
 from statnive.clickhouse.rows import RowEncoder, suffix
 from statnive.clickhouse.settle import SentBlock, settle
-from statnive.errors import PoisonBlock
+from statnive.errors import PoisonBlock, StatniveError
 
 OCTOBER, NOVEMBER = 20_757, 20_758  # 2026-10-31, 2026-11-01
 MONTHS = (202610, 202611)
@@ -178,18 +180,45 @@ def test_a_repair_that_is_cut_off_at_any_statement_is_done_the_next_time(engine,
     assert cuts * EVERY > 20
 
 
+@pytest.mark.parametrize("kind", ["all doubled", "raw lost", "a rollup doubled"])
+def test_a_repair_s_statement_that_comes_after_it_was_given_up_changes_nothing(
+    engine, block, kind, monkeypatch
+):
+    """The network had it, and nobody knows: the repair is made again, the next block is inserted, and there it is."""
+    insert(engine, block)
+    late = []
+    for turn, number in enumerate(itertools.count(EVERY // 2 + 1, EVERY)):
+        WRONGS[kind](engine, block)
+        with monkeypatch.context() as patch:
+            cut_at(patch, engine.writer, number, before=True, instead=late.append)
+            try:
+                settle(engine.writer, block)
+            except Cut:
+                pass
+            else:
+                break
+        settle(engine.writer, block)
+        insert(engine, sent(rows_of(engine, BEFORE + ROWS + 1 + turn, 1), token=f"next-{turn}"))
+        with contextlib.suppress(StatniveError):
+            late.pop()()
+        repair.drop_left_over(engine.writer)  # a table that was made late goes the next time
+        check(engine, rows=BEFORE + ROWS + 1 + turn)
+    assert turn * EVERY >= 16
+
+
 class Cut(Exception):  # noqa: N818
     pass
 
 
-def cut_at(patch, client, number, *, before):
-    """Have the client's call `number` fail, before or after it was carried out."""
+def cut_at(patch, client, number, *, before, instead=lambda call: None):
+    """Have the client's call `number` fail, before or after it was carried out; `instead` gets what was not."""
     calls = itertools.count(1)
 
     def wrap(method):
         def call(*arguments, **named):
             mine = next(calls)
             if mine == number and before:
+                instead(functools.partial(method, *arguments, **named))
                 raise Cut
             answer = method(*arguments, **named)
             if mine == number:
@@ -257,26 +286,13 @@ def test_a_statement_of_the_block_that_still_runs_is_seen(engine, block):
     assert not verify.is_running(engine.writer, "b")
 
 
-def test_a_repair_s_mutation_that_is_not_done_is_waited_for_and_an_operator_s_is_not(engine, block):
-    table = f"{engine.config.database}.events_raw"
-    engine.writer.command(f"SYSTEM STOP MERGES {table}")
-    engine.writer.command(f"ALTER TABLE {table} DELETE WHERE lsn = 1 SETTINGS mutations_sync = 0")
-    assert not verify.is_running(engine.writer, "b")
-    engine.writer.command(
-        f"ALTER TABLE {table} DELETE IN PARTITION 202610 WHERE lsn = 2 SETTINGS mutations_sync = 0"
-    )
-    with pytest.raises(Unavailable, match="still at work"):
-        settle(engine.writer, block)
-    engine.writer.command(f"SYSTEM START MERGES {table}")
-
-
 def test_what_an_earlier_repair_left_is_not_touched_while_its_statements_run(engine, block, monkeypatch):
     engine.writer.command(f"CREATE TABLE {engine.config.database}.repair_rows (n UInt8) ENGINE = Memory")
     with monkeypatch.context() as patch:
         patch.setattr(verify, "is_running", lambda client, token="": True)
         with pytest.raises(Unavailable, match="an earlier repair is still running"):
-            repair.finish_left_over(engine.writer)
-    assert repair.finish_left_over(engine.writer) == []
+            repair.drop_left_over(engine.writer)
+    assert repair.drop_left_over(engine.writer) == []
     settle(engine.writer, block)
     check(engine)
 

@@ -1,0 +1,71 @@
+"""What a soak leaves behind: the report and its plots, and what it says of a node that grows."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from chaos.scenarios.contract import Outcome
+from chaos.soak import Plan
+from chaos.soak_report import Episode, Track, write_report
+from chaos.soak_watch import Reading
+
+READING = Reading(
+    at=0.0,
+    age_s=0.0,
+    resident_mib=300.0,
+    descriptors=60,
+    threads=30,
+    parts=40,
+    segments=3,
+    lag_rows=5,
+    tasks=-1,
+)
+
+
+def track(kind: str, red: Sequence[str] = ()) -> Track:
+    readings = [attrs.evolve(READING, at=1_000.0 + second, age_s=second) for second in range(60)]
+    outcome = Outcome(kind, "soak", sent=1_200, acknowledged=1_190, client_saw="202 ×1,190", red=list(red))
+    episodes = [
+        Episode("E", "ClickHouse killed", 0.001, 0.002, ""),
+        Episode("E", "ClickHouse killed", 0.004, 0.005, "late"),
+        Episode("G", "SIGKILL 1", 0.007, 0.008, ""),
+    ]
+    return Track(outcome, readings, episodes, [], 1_000.0)
+
+
+def test_the_report_tells_both_nodes_every_fault_and_what_is_red(tmp_path: Path) -> None:
+    tracks = {"server": track("server"), "embedded": track("embedded", ["duplicated: 2"])}
+    text = write_report(tmp_path, "python -m chaos.soak --hours 1", 1.0, tracks).read_text()
+    assert text.startswith("# Soak of 1 hours: RED")
+    assert "| server | 1,200 | 1,190 |" in text
+    assert "- embedded: duplicated: 2" in text
+    assert "| E ClickHouse killed | 2 | 1 |" in text
+    assert "| G SIGKILL 1 | 1 | 0 |" in text
+
+
+def test_a_green_report_says_so(tmp_path: Path) -> None:
+    text = write_report(tmp_path, "python -m chaos.soak", 72.0, {"server": track("server")}).read_text()
+    assert text.startswith("# Soak of 72 hours: green")
+    assert "Nothing: no acknowledged event lost, none doubled, nothing grew." in text
+
+
+def test_every_plot_that_the_report_shows_is_there_and_is_an_image(tmp_path: Path) -> None:
+    text = write_report(tmp_path, "python -m chaos.soak", 1.0, {"server": track("server")}).read_text()
+    shown = [line.rpartition("(")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert {"server-acknowledged.svg", "server-latency.svg", "server-resident_mib.svg"} <= set(shown)
+    assert "server-tasks.svg" not in shown, "what could not be seen is not drawn"
+    for name in shown:
+        assert ET.parse(tmp_path / name).getroot().tag.endswith("svg")
+
+
+def test_the_daily_curve_has_its_trough_at_four_and_its_peak_at_sixteen_hours() -> None:
+    plan = Plan(hours=72, rate=60, hold_s=6, seed=1)
+    rates = {hour: plan.rate_at(hour * 3_600) for hour in range(48)}
+    assert min(rates, key=lambda hour: rates[hour]) % 24 == 4
+    assert max(rates, key=lambda hour: rates[hour]) % 24 == 16
+    assert round(rates[16]) == 60
+    assert round(rates[4]) == 18
