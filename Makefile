@@ -13,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals
+.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals rollups
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -112,6 +112,9 @@ soak: $(DEV_STAMP) debian ## The same for HOURS, in turn, with a daily curve; en
 
 vitals: $(DEV_STAMP) debian ## What the tracker costs a page (about 15 minutes), into docs/receipts/vitals.md
 	$(BIN)/python -m chaos.bench.vitals
+
+rollups: $(DEV_STAMP) ## Sizes of the rollups and errors of their unique counts (about 10 minutes), into docs/receipts/rollups.md
+	$(BIN)/python -m chaos.bench.rollups
 
 lock: $(DEV_STAMP) ## Pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock

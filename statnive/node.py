@@ -116,7 +116,7 @@ class Node:
         self.pipeline = Pipeline(config.ingest, self.tools, ClientAddress(config.server.trusted_proxies))
         self.imports = Imports(self.tools, config.ingest, self.committer, self.writer)
         routes = IngestRoutes(
-            config.server, config.ingest, self.pipeline, resources.directory("tracker") / "tracker.js"
+            config.server, config.ingest, self.pipeline, resources.directory("tracker")
         )
         self.ingest_app = IngestApp(routes, self.committer.append)
         web = self._web_parts()

@@ -2,12 +2,14 @@
  *
  * A combination is names of features or sets of them (base, most, all) joined by "+": "hash", "outbound-links+revenue",
  * "all+plausible". Without one, those that are committed in dist/ are built. Beside them goes manifest.json, which
- * says what each file holds. The same source and the locked minifier give the same bytes on every machine.
+ * says what each file holds, and then variants.json.gz: every combination there is, for the server, which answers
+ * /tracker.hash.revenue.js from it. The same source and the locked minifier give the same scripts on every machine.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { minify } from "terser";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -69,6 +71,17 @@ export async function build(features) {
   return code;
 }
 
+/** The sets, and each combination's script under its features, sorted and joined by "." ("" = base). */
+async function variants() {
+  const names = Object.keys(FEATURES).sort();
+  const scripts = {};
+  for (let mask = 0; mask < 1 << names.length; mask++) {
+    const features = names.filter((_, at) => (mask >> at) & 1);
+    scripts[features.join(".")] = await build(features);
+  }
+  return { features: names, sets: SETS, scripts };
+}
+
 async function main(args) {
   const at = args.indexOf("--out");
   const out = at < 0 ? join(HERE, "dist") : args.splice(at, 2)[1];
@@ -83,6 +96,8 @@ async function main(args) {
     files[name] = { features, bytes: code.length, sha256: createHash("sha256").update(code).digest("hex") };
   }
   writeFileSync(join(out, "manifest.json"), JSON.stringify({ features: Object.keys(FEATURES), files }, null, 2) + "\n");
+  if (args.length) return;
+  writeFileSync(join(out, "variants.json.gz"), gzipSync(JSON.stringify(await variants()), { level: 9 }));
 }
 
 if (process.argv[1] == fileURLToPath(import.meta.url)) {

@@ -76,13 +76,15 @@ def embedded_config(config: ClickHouseConfig) -> str:
     """The engine's own configuration file. Without it chDB takes 0.9 of the host's memory, whatever a cgroup
     says.
 
-    No `backups` entry: without an allowed path the engine writes no backup anywhere.
+    No `backups` entry: without an allowed path the engine writes no backup anywhere. No statistics of columns in each
+    part: nothing here is planned by them, and they were a third of a small rollup's part (6.4 of 21 KB).
     """
     return (
         "<clickhouse>\n"
         f"  <max_server_memory_usage>{config.memory_bytes_max}</max_server_memory_usage>\n"
         f"  <mark_cache_size>{MARK_CACHE_BYTES}</mark_cache_size>\n"
         "  <uncompressed_cache_size>0</uncompressed_cache_size>\n"
+        "  <merge_tree><auto_statistics_types></auto_statistics_types></merge_tree>\n"
         "  <send_crash_reports><enabled>false</enabled></send_crash_reports>\n"
         "</clickhouse>\n"
     )

@@ -32,7 +32,8 @@ NATIVE_APP: Final = "Native app"
 
 
 class Agent(NamedTuple):
-    """What is known of a visitor's software; "" = unknown. A bot has only its name and the device "bot"."""
+    """What is known of a visitor's software; "" = unknown. A bot has the device "bot" and, as its browser
+    too, its name."""
 
     browser: str
     browser_version: str  # the major version
@@ -211,7 +212,7 @@ class AgentParser:
 
 
 def _bot(name: str) -> Agent:
-    return Agent("", "", "", "", BOT, name)
+    return Agent(name, "", "", "", BOT, name)
 
 
 def _name(found: Any, names: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The reports behind the dashboard and the JSON API, from the rollups alone.
+"""The reports behind the dashboard and the JSON API, from the rollups alone (bots, which are in none, from raw rows).
 
 visitors is the merge of the visitor states over the range. The salt changes each local day, so a person who
 comes on two days is two visitors; one who objects to being recognised is in every total and in no `visitors`.
@@ -148,6 +148,27 @@ def sources(reader: Reader, asked: Asked, part: Slice) -> Answer:
         for row in rows
     ]
     return {**_head(asked), "total_rows": total, "rows": listed}
+
+
+def bots(reader: Reader, asked: Asked, part: Slice) -> Answer:
+    """Events that were taken for a bot's, by its name; most first. They are in no rollup, so these are raw rows."""
+    scope = where(asked.days.scope(asked.site.id))
+    counted = "browser AS bot, countIf(is_bot = 1) AS events"
+    rows = reader.query(
+        scope.select(
+            counted,
+            Table.EVENTS_RAW,
+            "GROUP BY bot HAVING events > 0 ORDER BY events DESC, bot LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
+            limit=part.limit,
+            offset=part.offset,
+        )
+    )
+    (total,) = reader.query(
+        scope.select(
+            "countIf(is_bot = 1) AS events, uniqExactIf(browser, is_bot = 1) AS bots", Table.EVENTS_RAW
+        )
+    )
+    return {**_head(asked), "events": total["events"], "total_rows": total["bots"], "rows": rows}
 
 
 def realtime(reader: Reader, site: SiteLike, now: datetime) -> Answer:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import trio
-from blake3 import blake3
 
 from statnive.actors.committer import Batch
 from statnive.config import IngestConfig, ServerConfig
@@ -17,6 +15,7 @@ from statnive.ingest import answers
 from statnive.ingest.answers import Answer
 from statnive.ingest.pipeline import Pipeline, Taken
 from statnive.ingest.request import RequestHead
+from statnive.web.tracker import TrackerScripts
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -25,55 +24,25 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 HEALTH_PATH = b"/healthz"
 BODY_MESSAGES_MAX = 10_000
 DISCARD_S = 2.0
-_TRACKER_CACHE = b"public, max-age=3600, stale-while-revalidate=86400"
-
-
-class TrackerAnswers:
-    """The script, plain and gzipped, and their 304s; the ETag is its content's hash."""
-
-    def __init__(self, script: Path) -> None:
-        body = script.read_bytes()
-        etag = b'"%s"' % blake3(body).hexdigest(16).encode()
-        shared = (
-            *answers.CORS,
-            (b"cache-control", _TRACKER_CACHE),
-            (b"cross-origin-resource-policy", b"cross-origin"),
-            (b"etag", etag),
-            (b"vary", b"accept-encoding"),
-            (b"x-content-type-options", b"nosniff"),
-        )
-        kind = (b"content-type", b"text/javascript; charset=utf-8")
-        self.etag = etag
-        self.plain = Answer(200, (kind, *shared), body)
-        self.gzipped = Answer(
-            200, (kind, (b"content-encoding", b"gzip"), *shared), gzip.compress(body, 9, mtime=0)
-        )
-        self.unchanged = Answer(304, shared)
-
-    def choose(self, if_none_match: bytes, accept_encoding: bytes) -> Answer:
-        if if_none_match and (self.etag in if_none_match or if_none_match.strip() == b"*"):
-            return self.unchanged
-        return self.gzipped if b"gzip" in accept_encoding else self.plain
 
 
 class IngestRoutes:
     """What both lanes serve without hypercorn's help."""
 
     def __init__(
-        self, server: ServerConfig, ingest: IngestConfig, pipeline: Pipeline, tracker_script: Path
+        self, server: ServerConfig, ingest: IngestConfig, pipeline: Pipeline, tracker_directory: Path
     ) -> None:
         self.event_paths = frozenset(path.encode() for path in server.event_paths)
-        self.tracker_paths = frozenset(path.encode() for path in server.tracker_paths)
         self.body_bytes_max = ingest.body_bytes_max
         self.request_deadline_s = server.request_deadline_s
         self._pipeline = pipeline
         self.event = pipeline.handle
-        self._tracker = TrackerAnswers(tracker_script)
-        self._fast = self.event_paths | self.tracker_paths | {HEALTH_PATH}
+        self._tracker = TrackerScripts(tracker_directory, server.tracker_paths)
+        self._fast = self.event_paths | {HEALTH_PATH}
 
     def is_fast(self, path: bytes) -> bool:
         """Whether the path is one of these routes."""
-        return path in self._fast
+        return path in self._fast or self._tracker.find(path) is not None
 
     def too_large(self) -> Answer:
         return self._pipeline.too_large()
@@ -95,7 +64,9 @@ class IngestRoutes:
             return answers.WRONG_METHOD_STATIC
         if path == HEALTH_PATH:
             return answers.HEALTHY
-        return self._tracker.choose(if_none_match, accept_encoding)
+        script = self._tracker.find(path)
+        assert script is not None, "is_fast said that this path is served here"
+        return script.choose(if_none_match, accept_encoding)
 
 
 class IngestApp:

@@ -1,4 +1,4 @@
-"""The reading API: GET /api/sites and /api/stats/*, JSON, from the rollups."""
+"""The reading API: GET /api/sites and /api/stats/*, JSON; all but bots from the rollups."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ REPORTS: dict[str, tuple[Report, frozenset[str]]] = {
     ),
     "sources": (
         lambda reader, asked, given: reports.sources(reader, asked, parse_slice(given)),
+        frozenset({"limit", "offset"}),
+    ),
+    "bots": (
+        lambda reader, asked, given: reports.bots(reader, asked, parse_slice(given)),
         frozenset({"limit", "offset"}),
     ),
 }

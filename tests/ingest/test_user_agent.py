@@ -57,7 +57,7 @@ def test_browser_system_and_device_are_told(parser: AgentParser, header: str, ag
 
 def test_a_bot_has_a_name_and_nothing_else(parser: AgentParser) -> None:
     agent = parser("Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)")
-    assert agent == Agent("", "", "", "", "bot", "bingbot")
+    assert agent == Agent("bingbot", "", "", "", "bot", "bingbot")
 
 
 def test_what_tells_neither_browser_nor_system_is_a_bot(parser: AgentParser) -> None:

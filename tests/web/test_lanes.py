@@ -32,6 +32,7 @@ from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 from statnive.web.ingest import IngestApp, IngestRoutes
 
+TRACKER = Path(__file__).parents[2] / "tracker" / "dist"
 AGENT = (
     b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 )
@@ -93,9 +94,7 @@ async def lane(
         times=LocalTimes(),
     )
     pipeline = Pipeline(ingest, tools, ClientAddress(server.trusted_proxies))
-    script = directory / "tracker.js"
-    script.write_text("/* tracker */" * 20)
-    routes = IngestRoutes(server, ingest, pipeline, script)
+    routes = IngestRoutes(server, ingest, pipeline, TRACKER)
     send, acks = trio.open_memory_channel[list[Any]](float("inf"))
     writer_told: list[int] = []
     commits = CommitterHandle(log, wal, lambda: 1_790_000_000.0, send, writer_told.append)
@@ -234,6 +233,7 @@ TABLE: list[tuple[str, bytes, int, int]] = [
     ("wrong method PUT", post(EVENT).replace(b"POST", b"PUT", 1), 405, 0),
     ("wrong method on the tracker", plain(b"DELETE", b"/tracker.js"), 405, 0),
     ("tracker", plain(b"GET", b"/tracker.js"), 200, 0),
+    ("a variant of the tracker", plain(b"GET", b"/tracker.revenue.hash.js"), 200, 0),
     ("tracker gzipped", plain(b"GET", b"/tracker.js", b"Accept-Encoding: br, gzip"), 200, 0),
     ("tracker unchanged", plain(b"GET", b"/tracker.js", b"If-None-Match: *"), 304, 0),
     ("health", plain(b"GET", b"/healthz"), 200, 0),
