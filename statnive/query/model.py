@@ -39,8 +39,8 @@ VISIT_DIMENSIONS: Final = (
     "visit:device", "visit:browser", "visit:browser_version", "visit:os", "visit:os_version",
     "visit:entry_page", "visit:exit_page",
 )  # fmt: skip
-# And event:props:<name>, for any name.
-EVENT_DIMENSIONS: Final = ("event:page", "event:hostname", "event:name", "event:goal")
+# And event:props:<name>, for any name. event:props: the names that an event has; not for filters.
+EVENT_DIMENSIONS: Final = ("event:page", "event:hostname", "event:name", "event:goal", "event:props")
 DIMENSIONS: Final = (*VISIT_DIMENSIONS, *EVENT_DIMENSIONS, *TIME_DIMENSIONS)
 
 FILTER_DEPTH_MAX: Final = 12
@@ -131,16 +131,16 @@ def Wildcard(dimension: str, *patterns: str) -> Test:  # noqa: N802
     return Test(Op.WILDCARD, dimension, patterns)
 
 
-def tests_of(filter_: Filter | None) -> Iterator[Test]:
+def each_test(filter_: Filter | None) -> Iterator[Test]:
     """Every Test of a filter, from left to right."""
     match filter_:
         case Test():
             yield filter_
         case And(filters) | Or(filters):
             for inner in filters:
-                yield from tests_of(inner)
+                yield from each_test(inner)
         case Not(inner):
-            yield from tests_of(inner)
+            yield from each_test(inner)
 
 
 @attrs.frozen
@@ -223,7 +223,6 @@ class Result:
     source: Literal["rollup", "raw"]
     fresh_through: datetime | None = None
     warnings: tuple[str, ...] = ()
-    totals: ResultRow | None = None
 
 
 class Reader(Protocol):
@@ -300,6 +299,8 @@ def _check_test(test: Test) -> None:
     check_dimension("filters", test.dimension)
     if test.dimension in TIME_DIMENSIONS:
         raise Rejected("filters", f"{test.dimension} can't be filtered: use the range")
+    if test.dimension == "event:props":
+        raise Rejected("filters", f"a property is filtered by {PROPS_PREFIX}<name>")
     if not test.values:
         raise Rejected("filters", f"{test.dimension} {test.op} takes at least one value")
     most = PATTERN_CHARS_MAX if test.op in (Op.MATCHES, Op.MATCHES_NOT) else VALUE_CHARS_MAX
