@@ -45,6 +45,7 @@ from statnive.wal.state import StateFile
 from statnive.web.app import WebParts, control_app, public_app
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, IngestRoutes
+from statnive.web.reads import Reads
 
 DRAIN_DEADLINE_S = 60.0
 
@@ -119,6 +120,12 @@ class Node:
             config.server, config.ingest, self.pipeline, resources.directory("tracker") / "tracker.js"
         )
         self.ingest_app = IngestApp(routes, self.committer.append)
+        self.reads = Reads(
+            self.engine.read,
+            threads=config.clickhouse.query_threads,
+            clock=self.clocks.wall,
+            fresh_through=self.fresh_through,
+        )
         web = self._web_parts()
         self.control_app = control_app(web)
         self.acceptor: acceptor.AcceptorHandle | None = None
@@ -149,7 +156,7 @@ class Node:
             addresses=ClientAddress(self.config.server.trusted_proxies),
             clock=self.clocks.wall,
             fresh_through=self.fresh_through,
-            query_threads=self.config.clickhouse.query_threads,
+            reads=self.reads,
             figures=self.stats,
             readiness=self.readiness,
             reload_sites=self.reload_sites,
@@ -286,6 +293,7 @@ class Node:
         for part in parts:
             if part is not None:
                 stats.update(part.stats())
+        stats |= self.reads.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
         for what in ("revenue", "property"):
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]

@@ -16,7 +16,7 @@ import attrs
 
 from statnive.control.snapshot import Site
 from statnive.errors import Rejected
-from statnive.query.ranges import Days
+from statnive.query.ranges import FIRST_DAY, LAST_DAY, RANGE_YEARS_MAX, Days
 from statnive.query.where import Statement
 
 PROPS_PREFIX: Final = "event:props:"
@@ -159,6 +159,10 @@ class Range:
             raise Rejected("date_range", "ends before it begins")
         first = start.astimezone(zone).date()
         last = (end - timedelta(microseconds=1)).astimezone(zone).date()
+        if first < FIRST_DAY or last > LAST_DAY or (last - first).days > 366 * RANGE_YEARS_MAX:
+            raise Rejected(
+                "date_range", f"must lie from {FIRST_DAY} to {LAST_DAY}, {RANGE_YEARS_MAX} years at most"
+            )
         return cls(Days(first, last, zone), start, end)
 
     @property

@@ -23,6 +23,7 @@ from statnive.ingest.drops import Drops
 from statnive.web import control, dashboard, stats
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, Receive, Scope, Send
+from statnive.web.reads import Reads
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -52,7 +53,7 @@ class WebParts:
     addresses: ClientAddress
     clock: Callable[[], float]
     fresh_through: Callable[[], float]
-    query_threads: int
+    reads: Reads
     figures: Callable[[], dict[str, float]]
     readiness: Callable[[], dict[str, str]]
     reload_sites: Callable[[], None]

@@ -116,7 +116,9 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
 
     async def finish_import(request: Request) -> Response:
-        return JSONResponse(await parts.imports.finish(int(request.path_params["id"])))
+        site_id, done = await parts.imports.finish(int(request.path_params["id"]))
+        parts.reads.forget(site_id)
+        return JSONResponse(done)
 
     async def verify(request: Request) -> Response:
         body = await _body(request, Verify)
@@ -130,6 +132,8 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         found = await trio.to_thread.run_sync(check)
         for line in found.repaired:
             parts.report("repaired", line)
+        if found.repaired:
+            parts.reads.forget()
         if not found.is_right:
             parts.report(
                 "drift", f"{found.drift_rows} rows of the rollups, {len(found.doubled)} stretches of rows"
