@@ -46,6 +46,7 @@ from statnive.web.app import WebParts, control_app, public_app
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, IngestRoutes
 from statnive.web.reads import Reads
+from statnive.web.token_gate import TokenGate
 
 DRAIN_DEADLINE_S = 60.0
 
@@ -126,6 +127,13 @@ class Node:
             clock=self.clocks.wall,
             fresh_through=self.fresh_through,
         )
+        self.tokens = TokenGate(
+            self.store.tokens_by_digest,
+            self.store.token_used,
+            clock=self.clocks.wall,
+            requests_per_hour=config.api.requests_per_hour,
+            report=report,
+        )
         web = self._web_parts()
         self.control_app = control_app(web)
         self.acceptor: acceptor.AcceptorHandle | None = None
@@ -157,6 +165,7 @@ class Node:
             clock=self.clocks.wall,
             fresh_through=self.fresh_through,
             reads=self.reads,
+            tokens=self.tokens,
             figures=self.stats,
             readiness=self.readiness,
             reload_sites=self.reload_sites,
@@ -293,7 +302,7 @@ class Node:
         for part in parts:
             if part is not None:
                 stats.update(part.stats())
-        stats |= self.reads.stats()
+        stats |= self.reads.stats() | self.tokens.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
         for what in ("revenue", "property"):
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]

@@ -24,6 +24,7 @@ from statnive.web import control, dashboard, stats
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, Receive, Scope, Send
 from statnive.web.reads import Reads
+from statnive.web.token_gate import TokenGate
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -54,6 +55,7 @@ class WebParts:
     clock: Callable[[], float]
     fresh_through: Callable[[], float]
     reads: Reads
+    tokens: TokenGate
     figures: Callable[[], dict[str, float]]
     readiness: Callable[[], dict[str, str]]
     reload_sites: Callable[[], None]
