@@ -58,17 +58,9 @@ def run(reader: Reader, query: Query, limits: Limits = LIMITS) -> Result:
     """Answer `query`. Raises Rejected, or what the reader raises."""
     check(query)
     needs = needs_of(query)
-
-    def ask(statement: Statement) -> list[Row]:
-        try:
-            return reader.query(statement)
-        except StatniveError as error:
-            if getattr(error, "code", None) != _BAD_PATTERN:
-                raise
-            raise Rejected("filters", "has a pattern that is no regular expression of RE2") from None
-
+    ask = asker(reader)
     parts = rollup.parts_of(needs)
-    share = None if parts else _share(ask, query, limits)
+    share = None if parts else sample_share(reader, query, limits)
 
     def statements(more: str = "", tail: str = "", **bound: int) -> list[Statement]:
         if parts is None:
@@ -97,12 +89,26 @@ def run(reader: Reader, query: Query, limits: Limits = LIMITS) -> Result:
     )
 
 
-def _share(ask: Ask, query: Query, limits: Limits) -> float | None:
-    """Keeps I2."""
+def asker(reader: Reader) -> Ask:
+    """The reader's `query`, with a pattern that RE2 can't read refused by its field."""
+
+    def ask(statement: Statement) -> list[Row]:
+        try:
+            return reader.query(statement)
+        except StatniveError as error:
+            if getattr(error, "code", None) != _BAD_PATTERN:
+                raise
+            raise Rejected("filters", "has a pattern that is no regular expression of RE2") from None
+
+    return ask
+
+
+def sample_share(reader: Reader, query: Query, limits: Limits = LIMITS) -> float | None:
+    """The share of visitors that a drill-down over the query's range reads; None = all (keeps I2)."""
     counted = where(query.range.days.scope(query.site.id)).select(
         "sum(events) AS events", Table.HOURLY_VISITORS
     )
-    (row,) = ask(counted)
+    (row,) = reader.query(counted)
     rows = int(row["events"])
     return None if rows <= limits.raw_rows_max else limits.raw_rows_max / rows
 

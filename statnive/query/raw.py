@@ -17,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from statnive.errors import Rejected
 from statnive.query.columns import (
     RAW_COLUMNS,
     STEPS,
@@ -27,7 +28,7 @@ from statnive.query.columns import (
     prop_column,
     text_test,
 )
-from statnive.query.model import Test, each_test
+from statnive.query.model import Query, Test, each_test
 from statnive.query.needs import Kind, Needs
 from statnive.query.where import Statement, Table, Where, where
 
@@ -77,9 +78,27 @@ def statement_of(
     return _Drilldown(needs, share).statement(more, tail, bound or {})
 
 
-def visits_of(needs: Needs) -> Statement:
-    """The ids of the visits that have an event that fits the filter; for tests and for other statements."""
-    return _Drilldown(needs, None).member_visits()
+def filter_sql(query: Query, binder: Binder) -> str:
+    """The query's filter as a condition on one row of events_raw. Raises Rejected for the page a visit ended with,
+    which no row knows.
+    """
+    assert query.filter is not None
+
+    def test_sql(test: Test) -> str:
+        if test.dimension == "visit:exit_page":
+            raise Rejected("filters", "visit:exit_page can't be a filter here")
+        if test.dimension == "event:goal":
+            ids, meant = goal_ids(query.site, test)
+            return f"({'' if meant else 'NOT '}hasAny(goals, [{ids_sql(ids, binder)}]))"
+        return text_test(test, row_column(test.dimension, binder), binder)
+
+    return condition(query.filter, test_sql)
+
+
+def row_column(name: str, binder: Binder) -> str:
+    """The dimension of one event, as its row has it."""
+    own = {"event:page": "pathname", "visit:entry_page": _ENTRY}
+    return own.get(name) or RAW_COLUMNS.get(name) or prop_column(name, binder)
 
 
 def span_of(needs: Needs, share: float | None) -> Span:
@@ -226,15 +245,13 @@ class _Drilldown:
         return self._column(name, self.has_cells)
 
     def _column(self, name: str, in_cells: bool) -> str:
-        if name == "event:page":
-            return "cell.1" if in_cells and self.has_page_cells else "pathname"
-        if name == "visit:entry_page":
-            return _ENTRY
+        if name == "event:page" and in_cells and self.has_page_cells:
+            return "cell.1"
         if name == "visit:exit_page":
             return "cell.6" if in_cells else "exit_pathname"
         if name == "event:props":
             return "prop"
-        return RAW_COLUMNS.get(name) or prop_column(name, self.binder)
+        return row_column(name, self.binder)
 
     def _bases(self, hit: str) -> list[str]:
         own = "cell.3 = 1" if self.has_cells else "1"

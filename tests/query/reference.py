@@ -128,10 +128,11 @@ def _groups(query: Query, rows: list[Row]) -> dict[Key, dict[str, Any]]:
     members = {
         row.visit_id for row in mine if membership and hits(row, row.pathname, exits.get(row.visit_id, ""), 0)
     }
-    groups: dict[Key, dict[str, Any]] = defaultdict(lambda: defaultdict(int, people=set(), hit=0))
+    groups: dict[Key, dict[str, Any]] = defaultdict(
+        lambda: defaultdict(int, people=set(), revenue=Counter(), paid=Counter(), unpaid=Counter())
+    )
     if not query.dimensions:
-        groups[()] = defaultdict(int, people=set(), hit=0)
-        groups[()].update(revenue=Counter(), paid=Counter(), unpaid=Counter())
+        groups[()]  # totals have a row though nothing happened
     for row in mine:
         if membership and row.visit_id not in members:
             continue
@@ -225,8 +226,6 @@ def _add(sums: dict[str, Any], cell: Cell, is_hit: bool) -> None:
     if not cell.is_own:
         return
     sums["visit_pageviews"] += cell.row.pageviews
-    for name in ("revenue", "paid", "unpaid"):
-        sums.setdefault(name, Counter())
     if not is_hit:
         return
     if cell.row.visitor != NO_VISITOR:
