@@ -49,7 +49,8 @@ def _choice(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
 
-def _number(least: int, most: int) -> dict[str, Any]:
+def number(least: int, most: int) -> dict[str, Any]:
+    """The schema of a whole number."""
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
@@ -76,8 +77,8 @@ FORMAT: Final = Parameter("format", "The answer's format; json unless given.", _
 INTERVAL: Final = Parameter("interval", "The step of the points.", _choice(*Interval))
 LIST: Final = (
     Parameter("sort", "A column of the answer; with - in front, the largest first."),
-    Parameter("limit", "How many rows.", _number(1, LIMIT_MAX)),
-    Parameter("offset", "How many rows to leave out first.", _number(0, OFFSET_MAX)),
+    Parameter("limit", "How many rows.", number(1, LIMIT_MAX)),
+    Parameter("offset", "How many rows to leave out first.", number(0, OFFSET_MAX)),
 )
 SEARCH: Final = Parameter(
     "search", "Only rows with this text in their first column.", {"type": "string", "maxLength": SEARCH_CHARS_MAX}

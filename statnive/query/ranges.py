@@ -119,8 +119,8 @@ def parse_interval(parameters: Mapping[str, str], days: Days) -> Interval:
 def parse_slice(parameters: Mapping[str, str]) -> Slice:
     """limit and offset. Raises Rejected."""
     return Slice(
-        limit=_whole("limit", parameters.get("limit"), LIMIT_DEFAULT, 1, LIMIT_MAX),
-        offset=_whole("offset", parameters.get("offset"), 0, 0, OFFSET_MAX),
+        limit=whole("limit", parameters.get("limit"), LIMIT_DEFAULT, 1, LIMIT_MAX),
+        offset=whole("offset", parameters.get("offset"), 0, 0, OFFSET_MAX),
     )
 
 
@@ -182,7 +182,8 @@ def _date(field: str, text: str) -> date:
     return day
 
 
-def _whole(field: str, text: str | None, default: int, least: int, most: int) -> int:
+def whole(field: str, text: str | None, default: int, least: int, most: int) -> int:
+    """A whole number from `least` to `most`. Raises Rejected."""
     if text is None:
         return default
     if not (

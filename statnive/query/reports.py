@@ -247,19 +247,23 @@ def _figures(metrics: tuple[str, ...], values: Iterable[Value]) -> Answer:
     }
 
 
-def _head(asked: Asked, result: Result) -> Answer:
-    head = {
-        "site": asked.site.domain,
-        "timezone": asked.site.timezone,
-        **_dates(asked.options.range),
-        "fresh_through": _instant(asked.fresh_through),
-        "source": result.source,
+def head(site: Site, span: Range, fresh_through: datetime) -> Answer:
+    """What every answer begins with."""
+    return {
+        "site": site.domain,
+        "timezone": site.timezone,
+        **_dates(span),
+        "fresh_through": _instant(fresh_through),
     }
+
+
+def _head(asked: Asked, result: Result) -> Answer:
+    found = {**head(asked.site, asked.options.range, asked.fresh_through), "source": result.source}
     if result.sampled is not None:
-        head["sampled"] = round(result.sampled, 6)
+        found["sampled"] = round(result.sampled, 6)
     if result.warnings:
-        head["warnings"] = list(result.warnings)
-    return head
+        found["warnings"] = list(result.warnings)
+    return found
 
 
 def _dates(span: Range) -> Answer:

@@ -19,10 +19,13 @@ from statnive.errors import Rejected
 from statnive.query import given, reports
 from statnive.query.catalog import REPORTS
 from statnive.query.filters import no_segments
+from statnive.query.funnels import WINDOW_S_DEFAULT, WINDOW_S_MAX, funnel, journeys, parse_steps
 from statnive.query.given import Options, Parameter, parse_options
-from statnive.query.ranges import LIMIT_MAX, Slice
+from statnive.query.model import VALUE_CHARS_MAX
+from statnive.query.ranges import LIMIT_MAX, Slice, whole
 from statnive.query.reports import Asked
 from statnive.query.tables import csv_of, zip_of
+from statnive.web import openapi
 from statnive.web.control import site_json
 from statnive.web.reads import Read
 
@@ -32,6 +35,24 @@ if TYPE_CHECKING:
 Endpoint = Callable[[Request], Awaitable[Response]]
 NO_STORE: Final = {"cache-control": "no-store"}
 REALTIME: Final = (given.SITE,)
+FUNNEL: Final = (
+    given.SITE,
+    *given.RANGE,
+    given.FILTERS,
+    given.FORMAT,
+    Parameter(
+        "steps", 'Two to eight: [{"page":"/pricing"},{"event":"Signup"}]; * and ** in a page are wildcards.'
+    ),
+    Parameter("window", "Seconds from the first step to the last.", given.number(1, WINDOW_S_MAX)),
+)
+JOURNEYS: Final = (
+    given.SITE,
+    *given.RANGE,
+    given.FILTERS,
+    given.FORMAT,
+    Parameter("page", "Only from this page on."),
+    Parameter("limit", "How many rows.", given.number(1, LIMIT_MAX)),
+)
 EXPORT: Final = (given.SITE, *given.RANGE, given.FILTERS)
 
 
@@ -49,7 +70,15 @@ class Declared:
 
 def routes(parts: WebParts) -> list[BaseRoute]:
     """The routes; reads share a small thread limiter, so that dashboards never crowd out ingest."""
-    return [Route(each.path, each.endpoint, methods=[each.method]) for each in declared(parts)]
+    known = declared(parts)
+
+    async def described(request: Request) -> Response:
+        return JSONResponse(openapi.document(known))
+
+    return [
+        *(Route(each.path, each.endpoint, methods=[each.method]) for each in known),
+        Route(openapi.PATH, described),
+    ]
 
 
 def declared(parts: WebParts) -> list[Declared]:
@@ -89,6 +118,8 @@ def declared(parts: WebParts) -> list[Declared]:
         Declared("/api/stats/overview", "Totals", given.TOTALS, _report(parts, "overview"), answers="totals"),
         Declared("/api/stats/trend", "Points in time", given.TREND, _report(parts, "trend"), answers="points"),
         *lists,
+        Declared("/api/stats/funnel", "Who took some steps in order", FUNNEL, _funnel(parts), answers="funnel"),
+        Declared("/api/stats/journeys", "From page to page", JOURNEYS, _journeys(parts), answers="journeys"),
         Declared("/api/stats/export", "Every report as CSV, in a ZIP", EXPORT, _export(parts), answers="zip"),
         Declared("/api/stats/realtime", "The last hour", REALTIME, realtime, answers="realtime"),
         Declared("/api/stats/refresh", "Count anew", REALTIME, refresh, "POST", answers="refreshed"),
@@ -130,10 +161,53 @@ def _export(parts: WebParts) -> Endpoint:
     return endpoint
 
 
+def _funnel(parts: WebParts) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        values = read_given(request, FUNNEL)
+        site = find_site(parts, values)
+        steps = parse_steps(values.get("steps", ""))
+        window_s = whole("window", values.get("window"), WINDOW_S_DEFAULT, 1, WINDOW_S_MAX)
+        options = _options(parts, site, values, is_list=False)
+        head = reports.head(site, options.range, fresh_through(parts))
+
+        def work(reader: Client) -> dict[str, Any]:
+            return {**head, **funnel(reader, site, options.range, steps, options.filter, window_s)}
+
+        read = await parts.reads.ask(site, ("funnel", options, steps, window_s), work)
+        return _csv(csv_of(read.value), f"funnel {site.domain}", read) if _is_csv(values) else answer(read)
+
+    return endpoint
+
+
+def _journeys(parts: WebParts) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        values = read_given(request, JOURNEYS)
+        site = find_site(parts, values)
+        page = values.get("page", "")
+        if len(page) > VALUE_CHARS_MAX:
+            raise Rejected("page", f"has {VALUE_CHARS_MAX} characters at most")
+        options = _options(parts, site, values, is_list=True)
+        head = reports.head(site, options.range, fresh_through(parts))
+
+        def work(reader: Client) -> dict[str, Any]:
+            limit = options.slice.limit
+            return {**head, **journeys(reader, site, options.range, page, options.filter, limit)}
+
+        read = await parts.reads.ask(site, ("journeys", options, page), work)
+        return _csv(csv_of(read.value), f"journeys {site.domain}", read) if _is_csv(values) else answer(read)
+
+    return endpoint
+
+
+def fresh_through(parts: WebParts) -> datetime:
+    """The instant through which everything acknowledged can be read now."""
+    return datetime.fromtimestamp(int(parts.fresh_through()), UTC)
+
+
 async def ask(parts: WebParts, site: Site, name: str, options: Options) -> Read:
     """The answer of a native report, kept or new."""
     make = reports.made_by(name)
-    through = datetime.fromtimestamp(int(parts.fresh_through()), UTC)
+    through = fresh_through(parts)
 
     def work(reader: Client) -> dict[str, Any]:
         return make(reader, Asked(site, options, through))
