@@ -25,10 +25,10 @@ from typing import Final, Self
 
 import attrs
 
-from statnive.control import goals, tokens
+from statnive.control import goals, segments, tokens
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
-from statnive.control.snapshot import Goal, Site, Snapshot
+from statnive.control.snapshot import Goal, Segment, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
 from statnive.control.tokens import NewToken, Token
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
@@ -56,6 +56,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     ),
     goals.TABLE,
     tokens.TABLES,
+    segments.TABLE,
 )
 
 
@@ -162,6 +163,16 @@ class ControlStore:
         with self._change() as connection:
             return goals.remove(connection, _site(connection, domain).id, goal_id, int(self._now_s()))
 
+    def add_segment(self, domain: str, name: str, filters: str) -> Segment:
+        """A new saved filter of a site. Raises Rejected naming the field."""
+        with self._change() as connection:
+            return segments.add(connection, _site(connection, domain).id, name, filters, int(self._now_s()))
+
+    def remove_segment(self, domain: str, segment_id: int) -> Segment:
+        """Forget a saved filter. Raises Rejected."""
+        with self._change() as connection:
+            return segments.remove(connection, _site(connection, domain).id, segment_id)
+
     def add_token(self, new: NewToken, secret: str) -> Token:
         """A new API token; its secret is not kept. Raises Rejected naming the field."""
         with self._change() as connection:
@@ -205,9 +216,9 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
     parts: dict[int, tuple[str, str, set[str]]] = {}
     for site_id, domain, timezone, host in rows:
         parts.setdefault(site_id, (domain, timezone, set()))[2].add(host)
-    reachable = goals.in_use(connection)
+    reachable, saved = goals.in_use(connection), segments.by_site(connection)
     return [
-        Site(site_id, domain, zone, frozenset(hosts), reachable.get(site_id, ()))
+        Site(site_id, domain, zone, frozenset(hosts), reachable.get(site_id, ()), saved.get(site_id, ()))
         for site_id, (domain, zone, hosts) in parts.items()
     ]
 

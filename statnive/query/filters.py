@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from statnive.control.snapshot import Site
 from statnive.errors import Rejected
 from statnive.query.model import (
     FILTER_DEPTH_MAX,
@@ -33,6 +34,16 @@ Segments = Callable[[int], Filter | None]
 def no_segments(number: int) -> Filter | None:
     """Where there are none."""
     return None
+
+
+def segments_of(site: Site) -> Segments:
+    """The saved filters of a site."""
+
+    def find(number: int) -> Filter | None:
+        text = next((segment.filters for segment in site.segments if segment.id == number), None)
+        return None if text is None else parse_filters(text)
+
+    return find
 
 
 def parse_filters(text: str, segments: Segments = no_segments) -> Filter | None:

@@ -13,9 +13,10 @@ from starlette.routing import BaseRoute, Route
 
 from statnive.clickhouse.full_check import FullCheck
 from statnive.control.goals import NewGoal, money_text
-from statnive.control.snapshot import Goal, Site
+from statnive.control.snapshot import Goal, Segment, Site
 from statnive.control.tokens import SECRET_BYTES, NewToken, Token, secret_of
 from statnive.errors import Rejected
+from statnive.query.filters import filter_of, json_of
 from statnive.web.imports import Entry
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ class TokenWish(msgspec.Struct, forbid_unknown_fields=True):
     scopes: list[str]
     sites: list[str] | None
     days: int | None = None
+
+
+class NewSegment(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/segments."""
+
+    site: str
+    name: str
+    filters: list[Any]
 
 
 class NewImport(msgspec.Struct, forbid_unknown_fields=True):
@@ -132,6 +141,23 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         parts.report("token_revoked", f"token {token.id} ({token.name}) was revoked")
         return JSONResponse(_token_json(parts, token))
 
+    async def add_segment(request: Request) -> Response:
+        body = await _body(request, NewSegment)
+        found = filter_of(body.filters)
+        if found is None:
+            raise Rejected("filters", "is empty: a segment has at least one filter")
+        text = msgspec.json.encode(json_of(found)).decode()
+        segment = await trio.to_thread.run_sync(parts.store.add_segment, body.site, body.name, text)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        return JSONResponse(segment_json(segment), 201)
+
+    async def remove_segment(request: Request) -> Response:
+        body = await _body(request, SiteName)
+        number = int(request.path_params["id"])
+        segment = await trio.to_thread.run_sync(parts.store.remove_segment, body.site, number)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        return JSONResponse(segment_json(segment))
+
     async def begin_import(request: Request) -> Response:
         new = await _body(request, NewImport)
         site = parts.sites.current.lookup(new.site)
@@ -181,6 +207,8 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         Route("/control/tokens", list_tokens, methods=["GET"]),
         Route("/control/tokens", add_token, methods=["POST"]),
         Route("/control/tokens/{id:int}/revoke", revoke_token, methods=["POST"]),
+        Route("/control/segments", add_segment, methods=["POST"]),
+        Route("/control/segments/{id:int}/remove", remove_segment, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),
         Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
         Route("/control/imports/{id:int}/finish", finish_import, methods=["POST"]),
@@ -228,6 +256,11 @@ def _site_id(parts: WebParts, domain: str) -> int:
     if site is None:
         raise Rejected("site", f"{domain[:60]} is not a site; `statnive site list` shows them")
     return site.id
+
+
+def segment_json(segment: Segment) -> dict[str, Any]:
+    """A saved filter as the API shows it."""
+    return {"id": segment.id, "name": segment.name, "filters": msgspec.json.decode(segment.filters)}
 
 
 async def _body(request: Request, kind: type[T]) -> T:

@@ -122,6 +122,13 @@ def _schemas() -> dict[str, Any]:
         ),
         "figures": {"type": "object", "properties": figures},
         "sites": _object("sites", sites={"type": "array", "items": {"type": "object"}}),
+        "segments": _object(
+            "segments",
+            segments={
+                "type": "array",
+                "items": _object("id name filters", id=_COUNT, name=_TEXT, filters={"type": "array"}),
+            },
+        ),
         "totals": _object(f"{of_site} metrics", **head, metrics=figure),
         "points": _object(
             f"{of_site} interval points", **head, interval=_TEXT, points={"type": "array", "items": point}

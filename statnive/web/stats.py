@@ -18,7 +18,7 @@ from statnive.control.snapshot import Site
 from statnive.errors import Rejected
 from statnive.query import given, reports
 from statnive.query.catalog import REPORTS
-from statnive.query.filters import no_segments
+from statnive.query.filters import segments_of
 from statnive.query.funnels import WINDOW_S_DEFAULT, WINDOW_S_MAX, funnel, journeys, parse_steps
 from statnive.query.given import Options, Parameter, parse_options
 from statnive.query.model import VALUE_CHARS_MAX
@@ -26,7 +26,7 @@ from statnive.query.ranges import LIMIT_MAX, Slice, whole
 from statnive.query.reports import Asked
 from statnive.query.tables import csv_of, zip_of
 from statnive.web import openapi
-from statnive.web.control import site_json
+from statnive.web.control import segment_json, site_json
 from statnive.web.reads import Read
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ def declared(parts: WebParts) -> list[Declared]:
         known = sorted(parts.sites.current.by_id.values(), key=lambda site: site.domain)
         return JSONResponse({"sites": [site_json(site) for site in known]}, headers=NO_STORE)
 
+    async def segments(request: Request) -> Response:
+        site = find_site(parts, read_given(request, REALTIME))
+        return JSONResponse(
+            {"segments": [segment_json(segment) for segment in site.segments]}, headers=NO_STORE
+        )
+
     async def realtime(request: Request) -> Response:
         site = find_site(parts, read_given(request, REALTIME))
         now = datetime.fromtimestamp(int(parts.clock()), UTC)
@@ -115,6 +121,7 @@ def declared(parts: WebParts) -> list[Declared]:
     ]
     return [
         Declared("/api/sites", "The sites of this node", (), sites, answers="sites"),
+        Declared("/api/segments", "The saved filters of a site", REALTIME, segments, answers="segments"),
         Declared("/api/stats/overview", "Totals", given.TOTALS, _report(parts, "overview"), answers="totals"),
         Declared("/api/stats/trend", "Points in time", given.TREND, _report(parts, "trend"), answers="points"),
         *lists,
@@ -247,7 +254,7 @@ def find_site(parts: WebParts, values: dict[str, str]) -> Site:
 
 def _options(parts: WebParts, site: Site, values: dict[str, str], *, is_list: bool) -> Options:
     now = datetime.fromtimestamp(parts.clock(), UTC)
-    return parse_options(values, ZoneInfo(site.timezone), now, no_segments, is_list=is_list)
+    return parse_options(values, ZoneInfo(site.timezone), now, segments_of(site), is_list=is_list)
 
 
 def _is_csv(values: dict[str, str]) -> bool:
