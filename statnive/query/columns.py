@@ -168,5 +168,5 @@ def goal_ids(site: Site, test: Test) -> tuple[list[int], bool]:
 
 
 def ids_sql(ids: list[int], binder: Binder) -> str:
-    """The numbers, bound, with commas between them; never empty (no goal has the id 0)."""
-    return ", ".join(binder.number(number) for number in ids or [0])
+    """The numbers, bound, with commas between them; never empty (no goal has the id 2^32; 0 is "no goal")."""
+    return ", ".join(binder.number(number) for number in ids or [2**32])

@@ -26,7 +26,7 @@ from statnive.query.model import (
     check_filter,
 )
 
-TEXT_CHARS_MAX: Final = 16_384
+TEXT_CHARS_MAX: Final = 6_000  # an address has header_bytes_max at most
 OPERATORS: Final = (*Op, "and", "or", "not")
 Segments = Callable[[int], Filter | None]
 

@@ -45,7 +45,7 @@ def document(routes: Iterable[Declared]) -> dict[str, Any]:
 
 
 def _operation(route: Declared) -> dict[str, Any]:
-    answers = {
+    answers: dict[str, Any] = {
         str(status): {"description": text, "content": _json("error")}
         for status, text in (
             (400, "A parameter is wrong: `field` says which."),
@@ -55,6 +55,8 @@ def _operation(route: Declared) -> dict[str, Any]:
         )
         if route.parameters
     }
+    if route.parameters:
+        answers["431"] = {"description": "The address is longer than the server takes."}
     return {
         "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('-', '_').replace('.', '_')}",
         "summary": route.summary,

@@ -77,6 +77,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     return [
         *(Route(each.path, each.endpoint, methods=[each.method]) for each in known),
+        *(Route(each.path, _wrong_method, methods=["GET"]) for each in known if each.method != "GET"),
         Route(openapi.PATH, described),
     ]
 
@@ -131,6 +132,11 @@ def declared(parts: WebParts) -> list[Declared]:
         Declared("/api/stats/realtime", "The last hour", REALTIME, realtime, answers="realtime"),
         Declared("/api/stats/refresh", "Count anew", REALTIME, refresh, "POST", answers="refreshed"),
     ]  # fmt: skip
+
+
+async def _wrong_method(request: Request) -> Response:
+    """Else the dashboard's pages would answer for it."""
+    return Response(status_code=405, headers={"allow": "POST"})
 
 
 def _report(parts: WebParts, name: str) -> Endpoint:

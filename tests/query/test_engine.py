@@ -316,6 +316,22 @@ def test_a_filter_fifty_deep_is_refused(stored: Worlds) -> None:
         run(stored.reader, Query(world.site, span, ("visitors",), (), deep))
 
 
+@pytest.mark.parametrize("raw_only", [False, True])
+@pytest.mark.parametrize("filter_", [None, Contains("event:goal", "x"), ContainsNot("event:goal", "x")])
+def test_a_site_without_goals_reaches_none(stored: Worlds, raw_only: bool, filter_: Filter | None) -> None:
+    world = stored.all[0]
+    span = Range(Days(world.first_day, world.first_day, ZoneInfo("UTC")))
+    site = attrs.evolve(world.site, goals=())
+    query = Query(site, span, ("visitors", "events", "total_revenue"), ("event:goal",), filter_)
+    with pytest.MonkeyPatch.context() as patch:
+        if raw_only:
+            patch.setattr(rollup, "parts_of", lambda needs: None)
+        assert run(stored.reader, query).rows == ()
+        totals = attrs.evolve(query, metrics=("visitors",), dimensions=())
+        found = {row.dimensions: row.metrics for row in run(stored.reader, totals).rows}
+    assert found == reference.answer(totals, world.rows)
+
+
 EXPLODING = ["(a+)+$", "(a|a)*b", "(.*)*x", "(?:.{0,100}){0,10}y"]
 
 

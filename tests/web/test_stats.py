@@ -263,7 +263,7 @@ BAD: list[tuple[str, dict[str, str], int, str]] = [
             '["is","event:goal",["nobody"]]', '["matches","visit:source",["(a"]]', '["is","segment",[1]]',
             '["matches","visit:source",["(?<=a)b"]]', '["is","visit:source",["x"],{"case":1}]',
             "[" * 50 + "]" * 50, '["not",' * 50 + '["is","visit:source",["x"]]' + "]" * 50, "[" * 9_000,
-            '["is","visit:source",["' + "x" * 17_000 + '"]]',
+            '["is","visit:source",["' + "x" * 7_000 + '"]]',
         )
     ),
 ]  # fmt: skip
