@@ -26,7 +26,7 @@ from statnive.control.tokens import Token, TokenScope
 from statnive.errors import Rejected, StatniveError
 from statnive.query import plausible_v1 as v1
 from statnive.query import plausible_v2 as v2
-from statnive.query.filters import no_segments
+from statnive.query.filters import segments_of
 from statnive.web.reads import Read
 from statnive.web.token_gate import TokenRefused
 
@@ -99,12 +99,12 @@ def _query(parts: WebParts) -> Endpoint:
         token = await _admitted(parts, request)
         body = await _body(request)
         site = _site_of(parts, token, body.get("site_id"))
-        asked = v2.parse(body, site, _now(parts), no_segments)
+        asked = v2.parse(body, site, _now(parts), segments_of(site))
 
         def work(reader: Client) -> dict[str, Any]:
             return v2.answer(reader, asked)
 
-        read = await parts.reads.ask(site, ("v2", asked.key), work)
+        read = await parts.reads.ask(site, ("v2", asked.key, asked.query.filter), work)
         meta = {**read.value["meta"], "fresh_through": _instant(read.fresh_through)}
         if read.stale:
             meta["stale"] = True
@@ -118,7 +118,7 @@ def _stats(parts: WebParts, kind: str) -> Endpoint:
         token = await _admitted(parts, request)
         given = _given(request)
         site = _site_of(parts, token, given.get("site_id"))
-        asked = v1.parse(kind, given, site, _now(parts), no_segments)
+        asked = v1.parse(kind, given, site, _now(parts), segments_of(site))
 
         def work(reader: Client) -> dict[str, Any]:
             return v1.answer(reader, asked)
