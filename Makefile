@@ -14,7 +14,7 @@ CLIENTS := .venv-clients
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals
+.PHONY: help run test lint build lock bench bench-query chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -99,6 +99,10 @@ test: lint tracker-test dashboard-test unit ## Everything that CI checks
 
 bench: $(DEV_STAMP) ## Measure the ingest path (about 25 minutes) and write docs/receipts/ingest.md
 	$(BIN)/python -m chaos.bench.ingest
+
+EVENTS ?= 200000000
+bench-query: $(DEV_STAMP) ## How long every report takes over EVENTS events and a year, into docs/receipts/queries.md
+	$(BIN)/python -m chaos.bench.queries --events $(EVENTS)
 
 gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, channels and agents
 	$(BIN)/python -m tests.attribution.gates
