@@ -10,10 +10,11 @@ LISTEN ?= 127.0.0.1:8080
 
 PYTHON_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+CLIENTS := .venv-clients
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals rollups
+.PHONY: help run test lint build lock bench bench-query chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals rollups
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -29,6 +30,13 @@ $(PYTHON_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(DEV_STAMP): requirements-dev.lock $(PYTHON_STAMP)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Clients of Plausible's API, unchanged, in an environment of their own: their pins are not ours. One asks for Python
+# 3.12 and runs on 3.11 as well.
+$(CLIENTS)/.installed: tests/clients/requirements.lock
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --require-hashes --no-deps --ignore-requires-python -r $<
 	@touch $@
 
 .PHONY: node_tools
@@ -64,8 +72,8 @@ lint: $(DEV_STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-DEBIAN_TOOLS := chromium nginx strace ip iptables mkfs.ext4 cc
-DEBIAN_PACKAGES := chromium nginx-light strace iproute2 iptables e2fsprogs gcc libc6-dev
+DEBIAN_TOOLS := chromium nginx strace ip iptables mkfs.ext4 cc curl
+DEBIAN_PACKAGES := chromium nginx-light strace iproute2 iptables e2fsprogs gcc libc6-dev curl
 debian: # what the tests drive, from Debian: a browser, a reverse proxy, a tracer of system calls, links and disks to break
 	@for tool in $(DEBIAN_TOOLS); do PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { \
@@ -84,13 +92,17 @@ dashboard-test: $(DASHBOARD)
 	npm --prefix dashboard test --silent
 	npm --prefix dashboard run gate --silent
 
-unit: $(DEV_STAMP) $(DASHBOARD) $(GEO) tracker/node_modules/.package-lock.json debian
+unit: $(DEV_STAMP) $(DASHBOARD) $(GEO) tracker/node_modules/.package-lock.json $(CLIENTS)/.installed debian
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: lint tracker-test dashboard-test unit ## Everything that CI checks
 
 bench: $(DEV_STAMP) ## Measure the ingest path (about 25 minutes) and write docs/receipts/ingest.md
 	$(BIN)/python -m chaos.bench.ingest
+
+EVENTS ?= 200000000
+bench-query: $(DEV_STAMP) ## How long every report takes over EVENTS events and a year, into docs/receipts/queries.md
+	$(BIN)/python -m chaos.bench.queries --events $(EVENTS)
 
 gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, channels and agents
 	$(BIN)/python -m tests.attribution.gates
@@ -119,6 +131,7 @@ rollups: $(DEV_STAMP) ## Sizes of the rollups and errors of their unique counts 
 lock: $(DEV_STAMP) ## Pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+	echo "kctl-plausible plausible-mcp schemathesis" | tr ' ' '\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.12 - -o tests/clients/requirements.lock
 
 clean: ## Remove what was built (not the data)
-	rm -rf $(VENV) dist dashboard/dist dashboard/node_modules tracker/node_modules geo/dist geo/node_modules
+	rm -rf $(VENV) $(CLIENTS) dist dashboard/dist dashboard/node_modules tracker/node_modules geo/dist geo/node_modules

@@ -37,6 +37,7 @@ from statnive.goal_commands import goal_group
 from statnive.importer.combined_log import LogEntry, parse_line
 from statnive.importer.reader import LogSource, open_log
 from statnive.importer.summary import ImportSummary
+from statnive.token_commands import token_group
 
 EXIT_CODES: tuple[tuple[type[StatniveError], int], ...] = (
     (ConfigError, 2),
@@ -112,6 +113,7 @@ def cli() -> None:
       statnive serve
       statnive site add example.com --timezone Europe/Berlin --alias www.example.com
       statnive goal add example.com --event Signup
+      statnive token add grafana --site example.com
       statnive import log access.log.gz --site example.com
     """
 
@@ -376,3 +378,4 @@ def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient
 
 
 cli.add_command(goal_group(_settings, _run))
+cli.add_command(token_group(_settings, _run))

@@ -186,6 +186,13 @@ class AuditConfig:
 
 
 @attrs.frozen
+class ApiConfig:
+    """[api]: what each token may ask."""
+
+    requests_per_hour: int = _number(600)
+
+
+@attrs.frozen
 class Config:
     """Everything a node is told from outside."""
 
@@ -198,6 +205,7 @@ class Config:
     clickhouse: ClickHouseConfig = attrs.field(factory=ClickHouseConfig)
     geo: GeoConfig = attrs.field(factory=GeoConfig)
     audit: AuditConfig = attrs.field(factory=AuditConfig)
+    api: ApiConfig = attrs.field(factory=ApiConfig)
 
 
 PARTS: dict[str, type] = {
@@ -209,6 +217,7 @@ PARTS: dict[str, type] = {
     "clickhouse": ClickHouseConfig,
     "geo": GeoConfig,
     "audit": AuditConfig,
+    "api": ApiConfig,
 }
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 

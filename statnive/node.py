@@ -45,6 +45,8 @@ from statnive.wal.state import StateFile
 from statnive.web.app import WebParts, control_app, public_app
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, IngestRoutes
+from statnive.web.reads import Reads
+from statnive.web.token_gate import TokenGate
 
 DRAIN_DEADLINE_S = 60.0
 
@@ -115,10 +117,21 @@ class Node:
             self._rebuild_visits()
         self.pipeline = Pipeline(config.ingest, self.tools, ClientAddress(config.server.trusted_proxies))
         self.imports = Imports(self.tools, config.ingest, self.committer, self.writer)
-        routes = IngestRoutes(
-            config.server, config.ingest, self.pipeline, resources.directory("tracker")
-        )
+        routes = IngestRoutes(config.server, config.ingest, self.pipeline, resources.directory("tracker"))
         self.ingest_app = IngestApp(routes, self.committer.append)
+        self.reads = Reads(
+            self.engine.read,
+            threads=config.clickhouse.query_threads,
+            clock=self.clocks.wall,
+            fresh_through=self.fresh_through,
+        )
+        self.tokens = TokenGate(
+            self.store.tokens_by_digest,
+            self.store.token_used,
+            clock=self.clocks.wall,
+            requests_per_hour=config.api.requests_per_hour,
+            report=report,
+        )
         web = self._web_parts()
         self.control_app = control_app(web)
         self.acceptor: acceptor.AcceptorHandle | None = None
@@ -149,7 +162,8 @@ class Node:
             addresses=ClientAddress(self.config.server.trusted_proxies),
             clock=self.clocks.wall,
             fresh_through=self.fresh_through,
-            query_threads=self.config.clickhouse.query_threads,
+            reads=self.reads,
+            tokens=self.tokens,
             figures=self.stats,
             readiness=self.readiness,
             reload_sites=self.reload_sites,
@@ -286,6 +300,7 @@ class Node:
         for part in parts:
             if part is not None:
                 stats.update(part.stats())
+        stats |= self.reads.stats() | self.tokens.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
         for what in ("revenue", "property"):
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "wal": {"event", "errors", "config"},
     "clickhouse": {"event", "errors", "config"},
     "control": {"event", "errors"},
-    "query": {"event", "errors"},
+    "query": {"event", "errors", "control"},
     "importer": {"event", "errors"},
     "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse"},
     "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},

@@ -48,6 +48,15 @@ class Goal:
 
 
 @attrs.frozen
+class Segment:
+    """A saved filter of a site, as the JSON that the query layer reads."""
+
+    id: int
+    name: str
+    filters: str
+
+
+@attrs.frozen
 class Site:
     """One site: `hosts` are every hostname that counts for it, its domain included."""
 
@@ -56,6 +65,7 @@ class Site:
     timezone: str
     hosts: frozenset[str]
     goals: tuple[Goal, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
     @property
     def aliases(self) -> list[str]:

@@ -1,7 +1,7 @@
-"""Control data on disk: the sites and their goals, in one SQLite file in the data directory.
+"""Control data on disk: the sites, their goals and the API tokens, in one SQLite file in the data directory.
 
 Owns: `control.db` (mode 0600, WAL mode) and its two companions. Ingest never waits for it: it has a Snapshot.
-Inputs: an operator's wishes, validated here. Outputs: Site, Goal, Snapshot.
+Inputs: an operator's wishes, validated here. Outputs: Site, Goal, Token, Snapshot.
 Invariants: I1 a host belongs to at most one site (primary key of `aliases`, which holds each domain too);
 I2 a site's or a goal's id is a UInt32 and is never used again, even after it is removed, because rows in ClickHouse
 still carry it; I3 a change is durable when its method returns; I4 a migration is applied whole or not at all.
@@ -25,11 +25,12 @@ from typing import Final, Self
 
 import attrs
 
-from statnive.control import goals
+from statnive.control import goals, segments, tokens
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
-from statnive.control.snapshot import Goal, Site, Snapshot
+from statnive.control.snapshot import Goal, Segment, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
+from statnive.control.tokens import NewToken, Token
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
 
 ALIASES_MAX: Final = 100
@@ -38,7 +39,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 APPLICATION_ID: Final = 0x73746E76  # "stnv": tells our file from another program's
 
 # One tuple of statements for each schema version; PRAGMA user_version counts those applied. Only ever add to
-# the end: users, tokens and shared links come as tables that reference sites (id).
+# the end: users and shared links come as tables that reference sites (id).
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         f"""CREATE TABLE sites (
@@ -54,6 +55,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX aliases_by_site ON aliases (site_id)",
     ),
     goals.TABLE,
+    tokens.TABLES,
+    segments.TABLE,
 )
 
 
@@ -160,6 +163,41 @@ class ControlStore:
         with self._change() as connection:
             return goals.remove(connection, _site(connection, domain).id, goal_id, int(self._now_s()))
 
+    def add_segment(self, domain: str, name: str, filters: str) -> Segment:
+        """A new saved filter of a site. Raises Rejected naming the field."""
+        with self._change() as connection:
+            return segments.add(connection, _site(connection, domain).id, name, filters, int(self._now_s()))
+
+    def remove_segment(self, domain: str, segment_id: int) -> Segment:
+        """Forget a saved filter. Raises Rejected."""
+        with self._change() as connection:
+            return segments.remove(connection, _site(connection, domain).id, segment_id)
+
+    def add_token(self, new: NewToken, secret: str) -> Token:
+        """A new API token; its secret is not kept. Raises Rejected naming the field."""
+        with self._change() as connection:
+            return tokens.add(connection, new, secret, int(self._now_s()))
+
+    def list_tokens(self) -> list[Token]:
+        """Every token there is or was, by id."""
+        with self._lock, _translated(self._path):
+            return tokens.every(self._connection)
+
+    def tokens_by_digest(self) -> dict[bytes, Token]:
+        """The tokens that were not revoked, for look-ups in memory."""
+        with self._lock, _translated(self._path):
+            return tokens.by_digest(self._connection)
+
+    def revoke_token(self, token_id: int) -> Token:
+        """The token opens nothing any more. Raises Rejected."""
+        with self._change() as connection:
+            return tokens.revoke(connection, token_id, int(self._now_s()))
+
+    def token_used(self, token_id: int, at: int) -> None:
+        """Note when a token was used last."""
+        with self._change() as connection:
+            tokens.used(connection, token_id, at)
+
     def snapshot(self) -> Snapshot:
         """Every site with its goals now, for the hot path."""
         return Snapshot.of(self.list_sites())
@@ -178,9 +216,9 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
     parts: dict[int, tuple[str, str, set[str]]] = {}
     for site_id, domain, timezone, host in rows:
         parts.setdefault(site_id, (domain, timezone, set()))[2].add(host)
-    reachable = goals.in_use(connection)
+    reachable, saved = goals.in_use(connection), segments.by_site(connection)
     return [
-        Site(site_id, domain, zone, frozenset(hosts), reachable.get(site_id, ()))
+        Site(site_id, domain, zone, frozenset(hosts), reachable.get(site_id, ()), saved.get(site_id, ()))
         for site_id, (domain, zone, hosts) in parts.items()
     ]
 

@@ -25,7 +25,7 @@ OFFSET_MAX: Final = 1_000_000
 # What a ClickHouse Date and DateTime can hold, with a margin for any zone.
 FIRST_DAY: Final = date(1970, 1, 2)
 LAST_DAY: Final = date(2105, 12, 30)
-PERIODS: Final = ("day", "7d", "30d", "month", "12mo")
+PERIODS: Final = ("day", "7d", "28d", "30d", "91d", "month", "6mo", "12mo", "year")
 PERIOD_DEFAULT: Final = "30d"
 # Every transition of the IANA database since 1972 falls on a quarter of an hour of UTC.
 QUANTUM: Final = timedelta(minutes=15)
@@ -36,6 +36,7 @@ class Interval(StrEnum):
 
     HOUR = "hour"
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
 
 
@@ -118,8 +119,8 @@ def parse_interval(parameters: Mapping[str, str], days: Days) -> Interval:
 def parse_slice(parameters: Mapping[str, str]) -> Slice:
     """limit and offset. Raises Rejected."""
     return Slice(
-        limit=_whole("limit", parameters.get("limit"), LIMIT_DEFAULT, 1, LIMIT_MAX),
-        offset=_whole("offset", parameters.get("offset"), 0, 0, OFFSET_MAX),
+        limit=whole("limit", parameters.get("limit"), LIMIT_DEFAULT, 1, LIMIT_MAX),
+        offset=whole("offset", parameters.get("offset"), 0, 0, OFFSET_MAX),
     )
 
 
@@ -139,16 +140,18 @@ def _period(period: str, day: date) -> tuple[date, date]:
     match period:
         case "day":
             return day, day
-        case "7d" | "30d":
+        case "7d" | "28d" | "30d" | "91d":
             first = day - timedelta(days=int(period.removesuffix("d")) - 1)
         case "month":
             first = day.replace(day=1)
             day = _month_end(day)
-        case "12mo":
-            # The twelve calendar months up to and including that of the date.
-            months = day.year * 12 + (day.month - 1) - 11
+        case "6mo" | "12mo":
+            # The calendar months up to and including that of the date.
+            months = day.year * 12 + day.month - int(period.removesuffix("mo"))
             first = date(months // 12, months % 12 + 1, 1)
             day = _month_end(day)
+        case "year":
+            first, day = day.replace(month=1, day=1), day.replace(month=12, day=31)
         case _:
             raise Rejected("period", f"must be one of {', '.join(PERIODS)}")
     return max(first, FIRST_DAY), day
@@ -179,7 +182,8 @@ def _date(field: str, text: str) -> date:
     return day
 
 
-def _whole(field: str, text: str | None, default: int, least: int, most: int) -> int:
+def whole(field: str, text: str | None, default: int, least: int, most: int) -> int:
+    """A whole number from `least` to `most`. Raises Rejected."""
     if text is None:
         return default
     if not (

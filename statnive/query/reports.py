@@ -1,177 +1,157 @@
-"""The reports behind the dashboard and the JSON API, from the rollups alone (bots, which are in none, from raw rows).
+"""The native reports: what the dashboard and the JSON API are answered with, by way of the one query engine.
 
 visitors is the merge of the visitor states over the range. The salt changes each local day, so a person who
 comes on two days is two visitors; one who objects to being recognised is in every total and in no `visitors`.
-
-bounces are signed and taken back when a visit goes on: a visit that lives across the edge of the range can
-leave a -1 or a surplus +1 inside it, so rates are held to 0..100 and exits to 0 and more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import attrs
 
-from statnive.query.ranges import Days, Interval, Slice, hour_start
-from statnive.query.where import Scope, Statement, Table, TimeColumn, where
+from statnive.control.snapshot import Site
+from statnive.errors import Rejected
+from statnive.query.catalog import REPORTS, TOTALS, TREND_METRICS, VISITS, Report
+from statnive.query.engine import LIMITS, Limits, run
+from statnive.query.given import Options
+from statnive.query.model import (
+    LIMIT_MAX,
+    PROPS_PREFIX,
+    And,
+    Filter,
+    Is,
+    IsNot,
+    Op,
+    Query,
+    Range,
+    Reader,
+    Result,
+    ResultRow,
+    Test,
+    Value,
+)
+from statnive.query.ranges import Days, hour_start
+from statnive.query.where import Scope, Table, TimeColumn, where
 
-_NOTHING: Final = {"visitors": 0, "visits": 0, "pageviews": 0, "bounces": 0, "duration_s": 0}
 REALTIME_MINUTES: Final = 60
 REALTIME_HOURS_SHOWN: Final = 24
-Rows = list[dict[str, Any]]
 Answer = dict[str, Any]
-
-_VISITORS: Final = "uniqCombined64Merge(visitors) AS visitors"
-_COUNTS: Final = f"{_VISITORS}, sum(visits) AS visits, sum(pageviews) AS pageviews"
-_BOUNCES: Final = "sum(bounces) AS bounces"
-_MEASURES: Final = f"{_COUNTS}, {_BOUNCES}, sum(duration_s) AS duration_s"
-
-
-class Reader(Protocol):
-    """A reading handle: statnive.clickhouse.client.Client."""
-
-    def query(self, statement: Statement) -> Rows: ...
-
-
-class SiteLike(Protocol):
-    """What a report needs to know of a site: statnive.control.snapshot.Site."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def domain(self) -> str: ...
-    @property
-    def timezone(self) -> str: ...
+_COUNTS: Final = (
+    "uniqCombined64Merge(visitors) AS visitors, sum(visits) AS visits, sum(pageviews) AS pageviews"
+)
+_MEASURES: Final = f"{_COUNTS}, sum(bounces) AS bounces, sum(duration_s) AS duration_s"
+_NOTHING: Final = {"visitors": 0, "visits": 0, "pageviews": 0, "bounces": 0, "duration_s": 0}
 
 
 @attrs.frozen
 class Asked:
-    """A site, its local days, and the instant through which what is stored was complete when it was asked."""
+    """A site, what is asked of it, and the instant through which what is stored was complete when it was asked."""
 
-    site: SiteLike
-    days: Days
+    site: Site
+    options: Options
     fresh_through: datetime
+    limits: Limits = LIMITS
+
+    def query(self, metrics: tuple[str, ...], dimensions: tuple[str, ...] = (), **changed: Any) -> Query:
+        """A Query of the site, the range and the filter."""
+        options = self.options
+        return Query(
+            self.site, changed.pop("range", options.range), metrics, dimensions,
+            filter=both(options.filter, changed.pop("filter", None)), **changed,
+        )  # fmt: skip
 
 
 def overview(reader: Reader, asked: Asked) -> Answer:
     """The totals of the range. Rates are null when there were no visits."""
-    statement = where(asked.days.scope(asked.site.id)).select(_MEASURES, Table.HOURLY_VISITORS)
-    (row,) = reader.query(statement)
-    visits = row["visits"]
-    metrics = {
-        "visitors": row["visitors"],
-        "visits": visits,
-        "pageviews": row["pageviews"],
-        "views_per_visit": _ratio(row["pageviews"], visits),
-        "bounce_rate": _bounce_rate(row["bounces"], visits),
-        "visit_duration": _ratio(row["duration_s"], visits),
-    }
-    return {**_head(asked), "metrics": metrics}
-
-
-def trend(reader: Reader, asked: Asked, interval: Interval) -> Answer:
-    """A point for each hour, day or month of the range, also where nothing happened.
-
-    An hour's time is local with its offset; a month's is its first day, whatever part of it the range holds.
-    """
-    days, zone = asked.days, asked.days.zone
-    steps = where(days.scope(asked.site.id))
-    if interval is Interval.HOUR:
-        statement = steps.select(
-            f"toUnixTimestamp(hour) AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step"
-        )
-        points = _filled(
-            reader.query(statement), map(_seconds, days.each_hour()), lambda at: _local(at, zone)
-        )
-    elif interval is Interval.DAY:
-        statement = steps.select(f"day AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step")
-        points = _filled(reader.query(statement), days.each_day(), date.isoformat)
-    else:
-        statement = steps.select(
-            f"toStartOfMonth(day) AS step, {_MEASURES}", Table.HOURLY_VISITORS, "GROUP BY step"
-        )
-        points = _filled(reader.query(statement), days.each_month(), date.isoformat)
-    return {**_head(asked), "interval": interval.value, "points": points}
-
-
-def pages(reader: Reader, asked: Asked, part: Slice) -> Answer:
-    """Pages that were viewed, most visitors first. visits: those that began here; exits: those that ended
-    here.
-    """
-    scope = where(asked.days.scope(asked.site.id))
-    rows = reader.query(
-        scope.select(
-            f"pathname AS page, {_COUNTS}, sum(entries) AS entries, greatest(sum(exits), 0) AS exits",
-            Table.DAILY_PAGES,
-            # By its alias: an aggregate of that name again would be an aggregate inside an aggregate.
-            "GROUP BY page HAVING pageviews > 0 ORDER BY visitors DESC, pageviews DESC, page "
-            "LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
-            limit=part.limit,
-            offset=part.offset,
-        )
-    )
-    total = _total(
-        reader, scope.select("pathname AS page", Table.DAILY_PAGES, "GROUP BY page HAVING sum(pageviews) > 0")
-    )
-    names = ("page", "visitors", "pageviews", "visits", "entries", "exits")
-    return {
-        **_head(asked),
-        "total_rows": total,
-        "rows": [{name: row[name] for name in names} for row in rows],
-    }
-
-
-def sources(reader: Reader, asked: Asked, part: Slice) -> Answer:
-    """Sources with their channel, most visitors first; "" is direct."""
-    scope = where(asked.days.scope(asked.site.id))
-    group = "GROUP BY source, channel"
-    rows = reader.query(
-        scope.select(
-            f"referrer_name AS source, channel, {_COUNTS}, {_BOUNCES}",
-            Table.DAILY_SOURCES,
-            f"{group} ORDER BY visitors DESC, pageviews DESC, source, channel "
-            "LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
-            limit=part.limit,
-            offset=part.offset,
-        )
-    )
-    total = _total(reader, scope.select("referrer_name AS source, channel", Table.DAILY_SOURCES, group))
-    listed = [
-        {
-            **{name: row[name] for name in ("source", "channel", "visitors", "visits", "pageviews")},
-            "bounce_rate": _bounce_rate(row["bounces"], row["visits"]),
+    metrics = _chosen(asked.options, VISITS, TOTALS)
+    result = run(reader, asked.query(metrics), asked.limits)
+    answer = {**_head(asked, result), "metrics": _figures(metrics, _totals(metrics, result))}
+    compared = asked.options.compare
+    if compared is not None:
+        before = run(reader, asked.query(metrics, range=compared), asked.limits)
+        answer["comparison"] = {
+            **_dates(compared),
+            "metrics": _figures(metrics, _totals(metrics, before)),
         }
-        for row in rows
+    return answer
+
+
+def trend(reader: Reader, asked: Asked) -> Answer:
+    """A point for each step of the range, also where nothing happened.
+
+    An hour's time is local with its offset; a week's is its Monday, a month's its first day, whatever part of it the
+    range holds.
+    """
+    interval = asked.options.interval
+    metrics = _chosen(asked.options, TREND_METRICS, TOTALS)
+
+    def points(span: Range) -> tuple[Result, list[Answer]]:
+        query = asked.query(
+            metrics, ("time",), range=span, interval=interval.value, fill=True, limit=LIMIT_MAX
+        )
+        result = run(reader, query, asked.limits)
+        return result, [{"time": row.dimensions[0], **_figures(metrics, row.metrics)} for row in result.rows]
+
+    result, found = points(asked.options.range)
+    answer = {**_head(asked, result), "interval": interval.value, "points": found}
+    compared = asked.options.compare
+    if compared is not None:
+        answer["comparison"] = {**_dates(compared), "points": points(compared)[1]}
+    return answer
+
+
+def listed(reader: Reader, asked: Asked, name: str) -> Answer:
+    """A report of the catalog: rows with the keys and metrics that it declares, largest first."""
+    options, report = asked.options, REPORTS[name]
+    dimensions, keys = _divided(report, options)
+    metrics = _chosen(options, report.metrics, report.allowed)
+    filter_ = both(report.only, _of_event(name, options))
+    if options.search:
+        filter_ = both(filter_, Test(Op.CONTAINS, dimensions[0], (options.search,), case_sensitive=False))
+    query = asked.query(
+        metrics,
+        dimensions,
+        filter=filter_,
+        order_by=_order(options.sort, dict(zip(keys, dimensions, strict=True)), metrics),
+        limit=options.slice.limit,
+        offset=options.slice.offset,
+        total_rows=True,
+    )
+    result = run(reader, query, asked.limits)
+    rows = [
+        {**dict(zip(keys, row.dimensions, strict=True)), **_figures(metrics, row.metrics)}
+        for row in result.rows
     ]
-    return {**_head(asked), "total_rows": total, "rows": listed}
+    answer = {**_head(asked, result), "total_rows": result.total_rows, "rows": rows}
+    if options.compare is not None:
+        _compare_rows(reader, asked, query, result, rows)
+        answer["comparison"] = _dates(options.compare)
+    return answer
 
 
-def bots(reader: Reader, asked: Asked, part: Slice) -> Answer:
-    """Events that were taken for a bot's, by its name; most first. They are in no rollup, so these are raw rows."""
-    scope = where(asked.days.scope(asked.site.id))
-    counted = "browser AS bot, countIf(is_bot = 1) AS events"
-    rows = reader.query(
-        scope.select(
-            counted,
-            Table.EVENTS_RAW,
-            "GROUP BY bot HAVING events > 0 ORDER BY events DESC, bot LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
-            limit=part.limit,
-            offset=part.offset,
-        )
-    )
-    (total,) = reader.query(
-        scope.select(
-            "countIf(is_bot = 1) AS events, uniqExactIf(browser, is_bot = 1) AS bots", Table.EVENTS_RAW
-        )
-    )
-    return {**_head(asked), "events": total["events"], "total_rows": total["bots"], "rows": rows}
+def _compare_rows(reader: Reader, asked: Asked, query: Query, result: Result, rows: list[Answer]) -> None:
+    """Into each row, its metrics in the range compared with; zeros where it was not there."""
+    compared = asked.options.compare
+    assert compared is not None
+    values = tuple(sorted({row.dimensions[0] for row in result.rows}))
+    first = query.dimensions[0]
+    only = Is(first, *values) if values and len(values) <= 200 and first != "event:props" else None
+    before = attrs.evolve(
+        query, range=compared, filter=both(query.filter, only), order_by=(), limit=LIMIT_MAX, offset=0,
+        total_rows=False,
+    )  # fmt: skip
+    known = {row.dimensions: row.metrics for row in run(reader, before, asked.limits).rows}
+    nothing = tuple(_nothing(metric) for metric in query.metrics)
+    for row, found in zip(rows, result.rows, strict=True):
+        row["comparison"] = _figures(query.metrics, known.get(found.dimensions, nothing))
 
 
-def realtime(reader: Reader, site: SiteLike, now: datetime) -> Answer:
+def realtime(reader: Reader, site: Site, now: datetime) -> Answer:
     """The local hours that the last 60 minutes touch, together; and each of the last 24 hours as a point.
 
     The rollup knows whole hours, so these are up to 119 minutes. `fresh_through` is `now`.
@@ -189,59 +169,155 @@ def realtime(reader: Reader, site: SiteLike, now: datetime) -> Answer:
     days = Days(now.astimezone(zone).date() - timedelta(days=1), now.astimezone(zone).date(), zone)
     hours = [hour for hour in days.each_hour() if first <= hour < end]
     return {
-        **_head(Asked(site, Days(recent.astimezone(zone).date(), days.last, zone), now)),
+        "site": site.domain,
+        "timezone": site.timezone,
+        "from": recent.astimezone(zone).date().isoformat(),
+        "to": days.last.isoformat(),
+        "fresh_through": _instant(now),
         "visitors": totals["visitors"],
         "pageviews": totals["pageviews"],
         "minutes": REALTIME_MINUTES,
-        "points": _filled(reader.query(statement), map(_seconds, hours), lambda at: _local(at, zone)),
+        "points": _filled(reader.query(statement), (int(hour.timestamp()) for hour in hours), zone),
     }
 
 
-def _head(asked: Asked) -> Answer:
+def both(one: Filter | None, other: Filter | None) -> Filter | None:
+    """Both filters hold."""
+    parts = tuple(part for part in (one, other) if part is not None)
+    return And(parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _divided(report: Report, options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The dimensions of a list and what its rows call them."""
+    if options.property:
+        return (PROPS_PREFIX + options.property,), ("value",)
+    if options.choice:
+        if options.choice not in report.choices:
+            raise Rejected(report.choice, f"must be one of {', '.join(report.choices)}")
+        return (f"visit:{options.choice}",), (options.choice,)
+    return report.dimensions, report.keys
+
+
+def _of_event(name: str, options: Options) -> Filter | None:
+    filter_: Filter | None = Is("event:name", options.event) if options.event else None
+    if name == "properties" and options.property:
+        filter_ = both(filter_, IsNot(PROPS_PREFIX + options.property, ""))
+    return filter_
+
+
+def _chosen(options: Options, default: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
+    metrics = options.metrics
+    if metrics is None:
+        return default
+    for metric in metrics:
+        if metric not in allowed:
+            raise Rejected("metrics", f"{metric[:60]!r} is unknown here; allowed: {', '.join(allowed)}")
+    return metrics
+
+
+def _order(sort: str, columns: dict[str, str], metrics: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    """`sort` as an order; else the largest first, pages that are alike by their views."""
+    if not sort:
+        more = (("pageviews", True),) if "pageviews" in metrics and metrics[0] == "visitors" else ()
+        return ((metrics[0], True), *more)
+    name = sort.removeprefix("-")
+    if name not in metrics and name not in columns:
+        raise Rejected("sort", f"must be one of {', '.join((*columns, *metrics))}, with - for largest first")
+    return ((columns.get(name, name), sort.startswith("-")),)
+
+
+def _totals(metrics: tuple[str, ...], result: Result) -> tuple[Value, ...]:
+    """The one row of totals; that no hour at all was counted is a row of nothing."""
+    row = result.rows[0] if result.rows else ResultRow((), tuple(_nothing(name) for name in metrics))
+    return row.metrics
+
+
+def _nothing(metric: str) -> Value:
+    if metric in ("total_revenue", "average_revenue"):
+        return ()
+    return 0 if metric in ("visitors", "visits", "pageviews", "events", "entries", "exits") else None
+
+
+def _figures(metrics: tuple[str, ...], values: Iterable[Value]) -> Answer:
     return {
-        "site": asked.site.domain,
-        "timezone": asked.site.timezone,
-        "from": asked.days.first.isoformat(),
-        "to": asked.days.last.isoformat(),
-        "fresh_through": asked.fresh_through.astimezone(UTC)
-        .isoformat(timespec="seconds")
-        .replace("+00:00", "Z"),
+        name: [{"amount": str(Decimal(money.amount) / 1000), "currency": money.currency} for money in value]
+        if isinstance(value, tuple)
+        else value
+        for name, value in zip(metrics, values, strict=True)
     }
 
 
-def _filled(rows: Rows, steps: Iterable[Any], label: Callable[[Any], str]) -> list[Answer]:
-    """A point for each step. A step that the calendar does not know (the site's zone was changed) keeps its
-    rows.
-    """
+def head(site: Site, span: Range, fresh_through: datetime) -> Answer:
+    """What every answer begins with."""
+    return {
+        "site": site.domain,
+        "timezone": site.timezone,
+        **_dates(span),
+        "fresh_through": _instant(fresh_through),
+    }
+
+
+def _head(asked: Asked, result: Result) -> Answer:
+    found = {**head(asked.site, asked.options.range, asked.fresh_through), "source": result.source}
+    if result.sampled is not None:
+        found["sampled"] = round(result.sampled, 6)
+    if result.warnings:
+        found["warnings"] = list(result.warnings)
+    return found
+
+
+def _dates(span: Range) -> Answer:
+    if span.start is not None and span.end is not None:
+        zone = span.days.zone
+        last = span.end - timedelta(hours=1)
+        return {
+            "from": span.start.astimezone(zone).isoformat(timespec="seconds"),
+            "to": last.astimezone(zone).isoformat(timespec="seconds"),
+        }
+    return {"from": span.days.first.isoformat(), "to": span.days.last.isoformat()}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _filled(rows: list[Answer], steps: Iterable[int], zone: ZoneInfo) -> list[Answer]:
+    """A point for each hour. One that the calendar does not know (the site's zone was changed) keeps its rows."""
     found = {row["step"]: row for row in rows}
-    return [{"time": label(step), **_point(found.get(step, _NOTHING))} for step in sorted({*steps, *found})]
+    return [
+        {
+            "time": datetime.fromtimestamp(step, zone).isoformat(timespec="seconds"),
+            **_point(found.get(step, _NOTHING)),
+        }
+        for step in sorted({*steps, *found})
+    ]
 
 
-def _point(row: dict[str, Any]) -> Answer:
-    """The measures of one step, rates among them; null without visits."""
+def _point(row: Answer) -> Answer:
     point: Answer = {name: row[name] for name in ("visitors", "visits", "pageviews")}
-    point["bounce_rate"] = _bounce_rate(row["bounces"], row["visits"])
-    point["visit_duration"] = _ratio(row["duration_s"], row["visits"])
+    visits = row["visits"]
+    point["bounce_rate"] = round(min(max(100 * row["bounces"] / visits, 0.0), 100.0), 2) if visits else None
+    point["visit_duration"] = round(row["duration_s"] / visits, 2) if visits else None
     return point
 
 
-def _total(reader: Reader, statement: Statement) -> int:
-    (row,) = reader.query(statement.outer("count() AS total_rows"))
-    return int(row["total_rows"])
+def made_by(name: str) -> Callable[[Reader, Asked], Answer]:
+    """What answers the report of that name."""
+    if name == "overview":
+        return overview
+    if name == "trend":
+        return trend
+    return lambda reader, asked: listed(reader, asked, name)
 
 
-def _seconds(instant: datetime) -> int:
-    return int(instant.timestamp())
+def columns_of(name: str, options: Options) -> tuple[str, ...]:
+    """The names of a report's columns, in order, also when it has no row."""
+    if name == "overview":
+        return ("from", "to", *_chosen(options, VISITS, TOTALS))
+    if name == "trend":
+        return ("time", *_chosen(options, TREND_METRICS, TOTALS))
+    report = REPORTS[name]
+    return (*_divided(report, options)[1], *_chosen(options, report.metrics, report.allowed))
 
 
-def _local(seconds: int, zone: ZoneInfo) -> str:
-    return datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds")
-
-
-def _bounce_rate(bounces: int, visits: int) -> float | None:
-    rate = _ratio(100 * bounces, visits)
-    return None if rate is None else min(max(rate, 0.0), 100.0)
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 2) if whole else None
+NAMES: Final[tuple[str, ...]] = ("overview", "trend", *REPORTS)

@@ -81,9 +81,10 @@ class Statement:
     parameters: Mapping[str, Any]
     _made_by: object = attrs.field(repr=False, eq=False, validator=_made_here)
 
-    def outer(self, columns: str) -> Statement:
-        """`columns` over this statement's rows."""
-        return Statement(f"SELECT {columns} FROM ({self.sql})", self.parameters, _MAKER)  # noqa: S608
+    def outer(self, columns: str, tail: str = "", **bound: int | str) -> Statement:
+        """`columns` over this statement's rows, then `tail` (WHERE, GROUP BY …); `bound` as in `Where.select`."""
+        sql = f"SELECT {columns} FROM ({self.sql}) {tail}".rstrip()  # noqa: S608
+        return _statement(sql, _merged(self.parameters, bound))
 
 
 @attrs.frozen
@@ -93,17 +94,32 @@ class Where:
     text: str
     parameters: Mapping[str, Any]
 
+    def of_visits(self, visits: Statement) -> Where:
+        """The same, only rows of the visits whose ids that statement gives."""
+        return Where(
+            f"{self.text} AND visit_id IN ({visits.sql})",
+            MappingProxyType(_merged(self.parameters, visits.parameters)),
+        )
+
     def select(self, columns: str, table: Table, tail: str = "", **bound: int | str) -> Statement:
-        """SELECT `columns` FROM `table` for the scope, then `tail` (GROUP BY, HAVING, ORDER BY, LIMIT).
+        """SELECT `columns` FROM `table` for the scope, then `tail` (AND …, GROUP BY, HAVING, ORDER BY, LIMIT).
 
         `columns` and `tail` are constants of the program; what comes from outside is `bound`, as {name:Type}
         (I3).
         """
-        assert not self.parameters.keys() & bound.keys(), "a report can't rebind its scope"
         sql = f"SELECT {columns} FROM {Table(table)} {self.text} {tail}".rstrip()  # noqa: S608
-        parameters = {**self.parameters, **bound}
-        assert set(_PLACEHOLDER.findall(sql)) == parameters.keys(), "placeholders and parameters differ"
-        return Statement(sql, MappingProxyType(parameters), _MAKER)
+        return _statement(sql, _merged(self.parameters, bound))
+
+
+def _statement(sql: str, parameters: Mapping[str, Any]) -> Statement:
+    assert set(_PLACEHOLDER.findall(sql)) == parameters.keys(), "placeholders and parameters differ"
+    return Statement(sql, MappingProxyType(dict(parameters)), _MAKER)
+
+
+def _merged(some: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Both; a name that both have has one value."""
+    assert all(some[name] == more[name] for name in some.keys() & more.keys()), "a report can't rebind a name"
+    return {**some, **more}
 
 
 def where(scope: Scope) -> Where:

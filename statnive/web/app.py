@@ -1,4 +1,4 @@
-"""The ASGI apps: the public one (ingest, API, dashboard) and the control socket's (the CLI's way in)."""
+"""The ASGI apps: the public one (ingest, APIs, dashboard) and the control socket's (the CLI's way in)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from statnive.control.store import ControlStore
 from statnive.errors import Overloaded, Rejected, StatniveError
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
-from statnive.web import control, dashboard, stats
+from statnive.web import control, dashboard, plausible, stats
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, Receive, Scope, Send
+from statnive.web.reads import Reads
+from statnive.web.token_gate import TokenGate
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -52,7 +54,8 @@ class WebParts:
     addresses: ClientAddress
     clock: Callable[[], float]
     fresh_through: Callable[[], float]
-    query_threads: int
+    reads: Reads
+    tokens: TokenGate
     figures: Callable[[], dict[str, float]]
     readiness: Callable[[], dict[str, str]]
     reload_sites: Callable[[], None]
@@ -61,7 +64,7 @@ class WebParts:
 
 
 class PublicApp:
-    """Ingest routes first; all else is for those who may see the dashboard."""
+    """Ingest routes first, then the APIs that a token opens; all else is for those who may see the dashboard."""
 
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
@@ -72,14 +75,19 @@ class PublicApp:
             *dashboard.routes(parts.dashboard_dir),
         ]
         self._pages = _starlette(parts, routes)
+        self._api = plausible.app(parts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         if self._parts.ingest.serves(scope["raw_path"]):
             await self._parts.ingest(scope, receive, send)
+            return
+        shown = _with_headers(send, _connection_headers(scope))
+        if plausible.serves(scope["raw_path"]):
+            await self._api(scope, receive, shown)  # type: ignore[arg-type]
         elif self._may_see(scope):
-            await self._pages(scope, receive, _with_headers(send, _connection_headers(scope)))  # type: ignore[arg-type]
+            await self._pages(scope, receive, shown)  # type: ignore[arg-type]
         else:
             text = "The dashboard is not open to this address; see [server] dashboard_from.\n"
             await PlainTextResponse(text, 403)(scope, receive, send)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""The control socket's routes: sites, goals, imports and checks, for the CLI on this machine."""
+"""The control socket's routes: sites, goals, tokens, imports and checks, for the CLI on this machine."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -12,8 +13,10 @@ from starlette.routing import BaseRoute, Route
 
 from statnive.clickhouse.full_check import FullCheck
 from statnive.control.goals import NewGoal, money_text
-from statnive.control.snapshot import Goal, Site
+from statnive.control.snapshot import Goal, Segment, Site
+from statnive.control.tokens import SECRET_BYTES, NewToken, Token, secret_of
 from statnive.errors import Rejected
+from statnive.query.filters import filter_of, json_of
 from statnive.web.imports import Entry
 
 if TYPE_CHECKING:
@@ -48,6 +51,23 @@ class SiteName(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST /control/goals/{id}/remove."""
 
     site: str
+
+
+class TokenWish(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/tokens; `sites` null = all."""
+
+    name: str
+    scopes: list[str]
+    sites: list[str] | None
+    days: int | None = None
+
+
+class NewSegment(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/segments."""
+
+    site: str
+    name: str
+    filters: list[Any]
 
 
 class NewImport(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,6 +121,43 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         parts.report("goal_removed", f"goal {goal.id} of {body.site} was removed")
         return JSONResponse(goal_json(goal))
 
+    async def list_tokens(request: Request) -> Response:
+        found = await trio.to_thread.run_sync(parts.store.list_tokens)
+        return JSONResponse({"tokens": [_token_json(parts, token) for token in found]})
+
+    async def add_token(request: Request) -> Response:
+        wish = await _body(request, TokenWish)
+        site_ids = None if wish.sites is None else frozenset(_site_id(parts, name) for name in wish.sites)
+        secret = secret_of(os.urandom(SECRET_BYTES))
+        new = NewToken(wish.name, tuple(wish.scopes), site_ids, wish.days)
+        token = await trio.to_thread.run_sync(parts.store.add_token, new, secret)
+        await trio.to_thread.run_sync(parts.tokens.reload)
+        parts.report("token_added", f"token {token.id} ({token.name}) was added")
+        return JSONResponse({**_token_json(parts, token), "secret": secret}, 201)
+
+    async def revoke_token(request: Request) -> Response:
+        token = await trio.to_thread.run_sync(parts.store.revoke_token, int(request.path_params["id"]))
+        await trio.to_thread.run_sync(parts.tokens.reload)
+        parts.report("token_revoked", f"token {token.id} ({token.name}) was revoked")
+        return JSONResponse(_token_json(parts, token))
+
+    async def add_segment(request: Request) -> Response:
+        body = await _body(request, NewSegment)
+        found = filter_of(body.filters)
+        if found is None:
+            raise Rejected("filters", "is empty: a segment has at least one filter")
+        text = msgspec.json.encode(json_of(found)).decode()
+        segment = await trio.to_thread.run_sync(parts.store.add_segment, body.site, body.name, text)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        return JSONResponse(segment_json(segment), 201)
+
+    async def remove_segment(request: Request) -> Response:
+        body = await _body(request, SiteName)
+        number = int(request.path_params["id"])
+        segment = await trio.to_thread.run_sync(parts.store.remove_segment, body.site, number)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        return JSONResponse(segment_json(segment))
+
     async def begin_import(request: Request) -> Response:
         new = await _body(request, NewImport)
         site = parts.sites.current.lookup(new.site)
@@ -116,7 +173,9 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
 
     async def finish_import(request: Request) -> Response:
-        return JSONResponse(await parts.imports.finish(int(request.path_params["id"])))
+        site_id, done = await parts.imports.finish(int(request.path_params["id"]))
+        parts.reads.forget(site_id)
+        return JSONResponse(done)
 
     async def verify(request: Request) -> Response:
         body = await _body(request, Verify)
@@ -130,6 +189,8 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         found = await trio.to_thread.run_sync(check)
         for line in found.repaired:
             parts.report("repaired", line)
+        if found.repaired:
+            parts.reads.forget()
         if not found.is_right:
             parts.report(
                 "drift", f"{found.drift_rows} rows of the rollups, {len(found.doubled)} stretches of rows"
@@ -143,6 +204,11 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         Route("/control/goals", list_goals, methods=["GET"]),
         Route("/control/goals", add_goal, methods=["POST"]),
         Route("/control/goals/{id:int}/remove", remove_goal, methods=["POST"]),
+        Route("/control/tokens", list_tokens, methods=["GET"]),
+        Route("/control/tokens", add_token, methods=["POST"]),
+        Route("/control/tokens/{id:int}/revoke", revoke_token, methods=["POST"]),
+        Route("/control/segments", add_segment, methods=["POST"]),
+        Route("/control/segments/{id:int}/remove", remove_segment, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),
         Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
         Route("/control/imports/{id:int}/finish", finish_import, methods=["POST"]),
@@ -165,6 +231,36 @@ def goal_json(goal: Goal) -> dict[str, Any]:
         "value": money_text(goal.value) if goal.currency else None,
         "currency": goal.currency or None,
     }
+
+
+def _token_json(parts: WebParts, token: Token) -> dict[str, Any]:
+    known = parts.sites.current.by_id
+    state = "open" if token.is_open(parts.clock()) else "expired"
+    return {
+        "id": token.id,
+        "name": token.name,
+        "shown": token.shown,
+        "scopes": sorted(token.scopes),
+        "sites": None
+        if token.site_ids is None
+        else sorted(known[number].domain for number in token.site_ids if number in known),
+        "state": "revoked" if token.revoked_at is not None else state,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "last_used_at": parts.tokens.last_used(token),
+    }
+
+
+def _site_id(parts: WebParts, domain: str) -> int:
+    site = parts.sites.current.lookup(domain)
+    if site is None:
+        raise Rejected("site", f"{domain[:60]} is not a site; `statnive site list` shows them")
+    return site.id
+
+
+def segment_json(segment: Segment) -> dict[str, Any]:
+    """A saved filter as the API shows it."""
+    return {"id": segment.id, "name": segment.name, "filters": msgspec.json.decode(segment.filters)}
 
 
 async def _body(request: Request, kind: type[T]) -> T:

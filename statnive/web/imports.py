@@ -137,13 +137,13 @@ class Imports:
             "days": dict(days),
         }
 
-    async def finish(self, import_id: int) -> dict[str, Any]:
-        """Close the import and wait until everything durable is in ClickHouse."""
-        self._find(import_id)
+    async def finish(self, import_id: int) -> tuple[int, dict[str, Any]]:
+        """Close the import and wait until everything durable is in ClickHouse; the site's id, and the answer."""
+        site_id = self._find(import_id).site.id
         del self._open[import_id]
         lsn = self._committer.log.durable_lsn
         await self._writer.wait_inserted(lsn)
-        return {"inserted_lsn": lsn}
+        return site_id, {"inserted_lsn": lsn}
 
     def _find(self, import_id: int) -> OpenImport:
         current = self._open.get(import_id)

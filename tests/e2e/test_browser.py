@@ -87,7 +87,7 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
             page.goto("about:blank")
             assert errors == []
         deadline = time.monotonic() + 20
-        while server.stats("overview", site="shop.example", period="day")["metrics"]["pageviews"] < 3:
+        while server.stats("realtime", site="shop.example")["pageviews"] < 3:
             assert time.monotonic() < deadline, "the page views did not come in"
             time.sleep(0.1)
         dashboard = context.new_page()

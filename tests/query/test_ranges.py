@@ -70,7 +70,7 @@ def test_twelve_months_are_twelve_months(day):
 @pytest.mark.parametrize(
     ("parameters", "field", "reason"),
     [
-        ({"period": "year"}, "period", "must be one of day, 7d, 30d, month, 12mo"),
+        ({"period": "decade"}, "period", "must be one of day, 7d, 28d, 30d, 91d, month, 6mo, 12mo, year"),
         ({"period": "day", "date": "1.2.2026"}, "date", "must be a date YYYY-MM-DD"),
         ({"date": "2026-02-30"}, "date", "must be a date YYYY-MM-DD"),
         ({"date": "2026-W01-1"}, "date", "must be a date YYYY-MM-DD"),
@@ -114,7 +114,7 @@ def test_the_interval_follows_the_range_unless_it_is_told(text, count, interval)
 
 @pytest.mark.parametrize(
     ("text", "count", "reason"),
-    [("week", 1, "hour, day, month"), ("", 1, "hour, day, month"), ("hour", 32, "at most 31")],
+    [("year", 1, "hour, day, week, month"), ("", 1, "hour, day, week"), ("hour", 32, "at most 31")],
 )
 def test_an_interval_that_does_not_fit_is_refused(text, count, reason):
     with pytest.raises(Rejected, match=reason):

@@ -8,14 +8,19 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from statnive.control.snapshot import Site
 from statnive.event import NO_VISITOR
 from statnive.ingest.local_time import LocalTime
+from statnive.query import reports
+from statnive.query.given import Options
+from statnive.query.model import Range
 from statnive.query.ranges import Days, Interval, Slice
-from statnive.query.reports import Asked, overview, pages, realtime, sources, trend
+from statnive.query.reports import Asked, realtime
 
 BERLIN = "Europe/Berlin"
 FRESH = datetime(2026, 11, 1, 12, 34, 56, 789, tzinfo=UTC)
@@ -23,20 +28,38 @@ HEAD = {
     "site": "example.com", "timezone": BERLIN, "from": "2026-10-25", "to": "2026-11-01",
     "fresh_through": "2026-11-01T12:34:56Z",
 }  # fmt: skip
+ROLLUP = {**HEAD, "source": "rollup"}
 SITES = itertools.count(10)
 ALICE, BOB, CAROL = (bytes([number]) * 16 for number in (1, 2, 3))
 
 
 def site(timezone=BERLIN, site_id=1):
-    return SimpleNamespace(id=site_id, domain="example.com", timezone=timezone)
+    return Site(site_id, "example.com", timezone, frozenset({"example.com"}))
 
 
 def asked(first="2026-10-25", last="2026-11-01", timezone=BERLIN, site_id=1):
-    return Asked(
-        site(timezone, site_id),
-        Days(date.fromisoformat(first), date.fromisoformat(last), ZoneInfo(timezone)),
-        FRESH,
-    )
+    days = Days(date.fromisoformat(first), date.fromisoformat(last), ZoneInfo(timezone))
+    return Asked(site(timezone, site_id), Options(Range(days)), FRESH)
+
+
+def with_options(question, **options):
+    return attrs.evolve(question, options=attrs.evolve(question.options, **options))
+
+
+def overview(reader, question):
+    return reports.overview(reader, question)
+
+
+def trend(reader, question, interval):
+    return reports.trend(reader, with_options(question, interval=interval))
+
+
+def pages(reader, question, part):
+    return reports.listed(reader, with_options(question, slice=part), "pages")
+
+
+def sources(reader, question, part):
+    return reports.listed(reader, with_options(question, slice=part), "sources")
 
 
 class Browser:
@@ -83,7 +106,7 @@ def shop(engine):
 
 def test_the_overview_is_as_counted_by_hand(shop):
     assert overview(shop, asked()) == {
-        **HEAD,
+        **ROLLUP,
         "metrics": {
             "visitors": 3,
             "visits": 4,
@@ -170,7 +193,7 @@ def test_rows_of_another_zone_s_hours_are_shown_not_lost(engine):
 def test_pages_count_entries_and_exits_once(shop):
     answer = pages(shop, asked(), Slice())
     assert answer == {
-        **HEAD,
+        **ROLLUP,
         "total_rows": 3,
         "rows": [
             {"page": "/", "visitors": 2, "pageviews": 3, "visits": 3, "entries": 3, "exits": 2},
@@ -280,10 +303,10 @@ def test_realtime_never_misses_an_event_of_the_last_sixty_minutes(engine, now, a
 
 
 def test_a_site_sees_nothing_of_another(shop):
-    other = Asked(SimpleNamespace(id=3, domain="x", timezone=BERLIN), asked().days, FRESH)
+    other = Asked(Site(3, "x", BERLIN, frozenset()), asked().options, FRESH)
     assert overview(shop, other)["metrics"]["pageviews"] == 0
     assert pages(shop, other, Slice())["rows"] == []
-    assert sources(shop, other, Slice()) == {**HEAD, "site": "x", "total_rows": 0, "rows": []}
+    assert sources(shop, other, Slice()) == {**ROLLUP, "site": "x", "total_rows": 0, "rows": []}
 
 
 ROW = st.fixed_dictionaries(

@@ -1,0 +1,153 @@
+"""The OpenAPI 3.1 document of the reading API, made from the routes' own declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from statnive.query.catalog import REPORTS
+from statnive.query.model import METRICS
+
+if TYPE_CHECKING:
+    from statnive.web.stats import Declared
+
+PATH: Final = "/api/openapi.json"
+VERSION: Final = "1"  # of the interface
+_TEXT: Final = {"type": "string"}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_QUOTIENT: Final = {"type": ["number", "null"]}
+_MONEY: Final = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"amount": _TEXT, "currency": _TEXT},
+        "required": ["amount", "currency"],
+    },
+}
+_COUNTS: Final = ("visitors", "visits", "pageviews", "events", "entries", "exits")
+
+
+def document(routes: Iterable[Declared]) -> dict[str, Any]:
+    """The document."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "statnive",
+            "version": VERSION,
+            "description": "Days and hours are the site's own; every answer says through when it is complete.",
+        },
+        "paths": paths,
+        "components": {"schemas": _schemas()},
+    }
+
+
+def _operation(route: Declared) -> dict[str, Any]:
+    answers: dict[str, Any] = {
+        str(status): {"description": text, "content": _json("error")}
+        for status, text in (
+            (400, "A parameter is wrong: `field` says which."),
+            (404, "There is no such site."),
+            (429, "Asked too often; see Retry-After."),
+            (503, "ClickHouse can't answer now, or the question is too large for its limits."),
+        )
+        if route.parameters
+    }
+    if route.parameters:
+        answers["431"] = {"description": "The address is longer than the server takes."}
+    return {
+        "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('-', '_').replace('.', '_')}",
+        "summary": route.summary,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "in": "query",
+                "description": parameter.text,
+                "required": parameter.name in ("site", "steps"),
+                "schema": dict(parameter.schema),
+            }
+            for parameter in route.parameters
+        ],
+        "responses": {"200": {"description": "The answer.", "content": _content(route)}, **answers},
+    }
+
+
+def _content(route: Declared) -> dict[str, Any]:
+    if route.answers == "zip":
+        return {"application/zip": {}}
+    content = _json(route.answers)
+    if any(parameter.name == "format" for parameter in route.parameters):
+        content["text/csv"] = {"schema": _TEXT}
+    return content
+
+
+def _json(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+
+def _object(required: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required.split(), "properties": properties}
+
+
+def _schemas() -> dict[str, Any]:
+    figures = {
+        name: _COUNT if name in _COUNTS else _MONEY if name.endswith("_revenue") else _QUOTIENT
+        for name in METRICS
+    }
+    keys = sorted({key for report in REPORTS.values() for key in (*report.keys, *report.choices, "value")})
+    head = {
+        "site": _TEXT,
+        "timezone": _TEXT,
+        "from": _TEXT,
+        "to": _TEXT,
+        "fresh_through": {"type": "string", "format": "date-time"},
+        "source": {"enum": ["rollup", "raw"]},
+        "sampled": _QUOTIENT,
+        "stale": {"const": True},
+        "warnings": {"type": "array", "items": _TEXT},
+        "comparison": {"type": "object"},
+    }
+    of_site = "site timezone from to fresh_through"
+    figure = {"$ref": "#/components/schemas/figures"}
+    row = {"type": "object", "properties": {**dict.fromkeys(keys, _TEXT), **figures}}
+    point = {"type": "object", "required": ["time"], "properties": {"time": _TEXT, **figures}}
+    step = _object(
+        "step visitors conversion_rate conversion_rate_step drop_off",
+        step=_TEXT, visitors=_COUNT, conversion_rate=_QUOTIENT, conversion_rate_step=_QUOTIENT, drop_off=_COUNT,
+    )  # fmt: skip
+    move = _object("page next visits views", page=_TEXT, next=_TEXT, visits=_COUNT, views=_COUNT)
+    return {
+        "error": _object(
+            "error", error=_object("field message", field={"type": ["string", "null"]}, message=_TEXT)
+        ),
+        "figures": {"type": "object", "properties": figures},
+        "sites": _object("sites", sites={"type": "array", "items": {"type": "object"}}),
+        "segments": _object(
+            "segments",
+            segments={
+                "type": "array",
+                "items": _object("id name filters", id=_COUNT, name=_TEXT, filters={"type": "array"}),
+            },
+        ),
+        "totals": _object(f"{of_site} metrics", **head, metrics=figure),
+        "points": _object(
+            f"{of_site} interval points", **head, interval=_TEXT, points={"type": "array", "items": point}
+        ),
+        "list": _object(
+            f"{of_site} total_rows rows", **head, total_rows=_COUNT, rows={"type": "array", "items": row}
+        ),
+        "funnel": _object(f"{of_site} steps sampled", **head, steps={"type": "array", "items": step}),
+        "journeys": _object(f"{of_site} rows sampled", **head, rows={"type": "array", "items": move}),
+        "bots": _object(
+            f"{of_site} events total_rows rows", **head, events=_COUNT, total_rows=_COUNT,
+            rows={"type": "array", "items": _object("bot events", bot=_TEXT, events=_COUNT)},
+        ),
+        "realtime": _object(
+            f"{of_site} visitors pageviews minutes points",
+            **head, visitors=_COUNT, pageviews=_COUNT, minutes=_COUNT,
+            points={"type": "array", "items": point},
+        ),
+        "refreshed": _object("site refreshed", site=_TEXT, refreshed={"const": True}),
+    }  # fmt: skip
