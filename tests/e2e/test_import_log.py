@@ -67,6 +67,47 @@ def test_each_days_page_views_are_exact_and_visitors_within_one_percent(
     assert "static files" in done.stdout
 
 
+# Page views by crawlers that the log's own agents name: counted by hand with grep and tests/importer/reference.py.
+CRAWLERS = {
+    "archive.org_bot": 157,
+    "Slurp": 83,
+    "Tiny Tiny RSS": 83,
+    "Baiduspider": 76,
+    "bingbot": 34,
+    "AhrefsBot": 29,
+}
+TOP_SOURCES = [
+    ("", "Direct"),
+    ("Google", "Organic Search"),
+    ("Stack Overflow", "Organic Social"),
+    ("logstash.net", "Referral"),
+]
+
+
+def test_the_log_s_crawlers_are_flagged_and_its_top_sources_named(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    assert statnive("site", "add", SITE, data_dir=data_dir).returncode == 0
+    done = statnive("import", "log", str(LOG), "--site", SITE, data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    everyone = reference_counts(LOG, lambda ip, agent, target, method, status: 16 <= len(agent) <= 500)
+    views = sum(count.page_views for count in everyone.values())
+    people = sum(count.page_views for count in expected().values())
+    span = {"site": SITE, "from": "2015-05-17", "to": "2015-05-20"}
+    with Server(data_dir) as server:
+        bots = server.stats("bots", **span, limit=100)
+        found = {row["bot"]: row["events"] for row in bots["rows"]}
+        assert bots["events"] == sum(found.values()) == views - people == 1_271
+        assert bots["total_rows"] == len(found)
+        assert {name: found.get(name) for name in CRAWLERS} == CRAWLERS
+        assert found["Googlebot"] >= 300
+        rows = server.stats("sources", **span)["rows"]
+        assert [(row["source"], row["channel"]) for row in rows[:4]] == TOP_SOURCES
+        assert {"Wikipedia", "DuckDuckGo"} <= {row["source"] for row in rows}
+        assert SITE not in {row["source"] for row in rows}
+        assert server.stats("overview", **span)["metrics"]["pageviews"] == people
+        assert server.stop() == 0
+
+
 def test_garbage_lines_are_skipped_and_named_and_the_others_go_in(tmp_path: Path) -> None:
     good = LOG.read_bytes().splitlines()[:200]
     mixed = b"\n".join([*good[:100], b"garbage", b"\x00\xff\xfe", b"", *good[100:]]) + b"\n"
