@@ -189,7 +189,18 @@ def test_every_query_is_answered_as_counted_in_python(
     assert result.total_rows == len(result.rows)
     wanted = reference.answer(query, world.rows)
     shown = drop_zeros(found)
-    assert {key: found[key] for key in shown} == drop_zeros(wanted)
+    expected = drop_zeros(wanted)
+    assert shown.keys() == expected.keys()
+    for key, figures in expected.items():
+        assert len(found[key]) == len(figures)
+        assert all(map(is_same, found[key], figures)), (key, found[key], figures)
+
+
+def is_same(found: Any, wanted: Any) -> bool:
+    """Rates have two digits; which way 1.245 goes is a matter of the order of a division."""
+    if isinstance(found, float) and isinstance(wanted, float):
+        return abs(found - wanted) < 0.0101
+    return bool(found == wanted)
 
 
 OF_VISIT_HOURS = ("bounce_rate", "visit_duration")
