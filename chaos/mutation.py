@@ -64,8 +64,8 @@ MUTATIONS: Final = (
         "B",
         "a request is looked at once all of its body is there",
         "statnive/actors/fast_lane.py",
-        "            if length > len(data):\n",
-        "            if length > 0 and not data:\n",
+        "            elif length > len(data):\n",
+        "            elif length > 0 and not data:\n",
     ),
     Mutation(
         "C",

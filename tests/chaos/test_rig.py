@@ -24,7 +24,7 @@ from chaos.rig.home import Home, lives, mounts_below, sweep
 from chaos.rig.network import Network, namespaces
 from chaos.rig.rig import Ended
 from chaos.rig.watch import Sample, drain_ratio, parse_metrics
-from chaos.scenarios.contract import Span, fatal_end
+from chaos.scenarios.contract import SHORT, Span, fatal_end
 from chaos.scenarios.l_power_loss import known_at
 from chaos.soak import Plan
 from chaos.soak_watch import count_parts
@@ -212,11 +212,11 @@ def test_a_node_must_end_at_once_by_its_code_with_one_line() -> None:
 
     log = "2026-11-24 13:05:35,487 INFO start: statnive starts\n"
     line = "statnive: the log can't be written: [Errno 5]\n"
-    assert list(fatal_end(span(3, log, line))) == []
-    assert len(list(fatal_end(span(1, log, line)))) == 1
+    assert list(fatal_end(span(3, log, line), SHORT)) == []
+    assert len(list(fatal_end(span(1, log, line), SHORT))) == 1
     assert len(list(fatal_end(span(3, log, "Traceback (most recent call last):\n", line)))) == 1
-    assert len(list(fatal_end(span(3, log, line, took=60)))) == 1
-    assert list(fatal_end(Span("EIO", 0.0))) == ["EIO did not end the node"]
+    assert len(list(fatal_end(span(3, log, line, took=60), SHORT))) == 1
+    assert list(fatal_end(Span("EIO", 0.0), SHORT)) == ["EIO did not end the node"]
 
 
 def test_parts_are_counted_and_other_directories_are_not(tmp_path: Path) -> None:
