@@ -123,10 +123,10 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "J",
-        "a frame is believed only if its checksum is right",
-        "statnive/wal/frame.py",
-        "    if blake3(covered).digest(CHECKSUM_BYTES) != view[end - CHECKSUM_BYTES : end]:\n",
-        "    if not covered:\n",
+        "behind a damaged frame the good ones are looked for",
+        "statnive/wal/segment.py",
+        "            good = _find_good(buffer, offset, log_id, expected, limit_lsn)\n",
+        "            good: Found | None = None\n",
     ),
     Mutation(
         "K",

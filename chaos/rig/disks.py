@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from chaos.rig.home import mounts_below
-from chaos.rig.shell import run
+from chaos.rig.shell import RigError, run
 
 MIB: Final = 1024 * 1024
 BALLAST: Final = "ballast"
+UNMOUNT_S: Final = 20.0
 
 
 class Disk:
@@ -76,7 +78,13 @@ class Ext4(Disk):
 
     def repair(self) -> None:
         """What an operator does after the device failed: take it down, check it, mount it again. Nobody uses it."""
-        run("umount", str(self.path), check=False)
+        # A check of a file system that is still mounted would take back what it had made durable.
+        deadline = time.monotonic() + UNMOUNT_S
+        while self.path in mounts_below(self.path.parent):
+            if time.monotonic() > deadline:
+                raise RigError(f"{self.path} is in use and can't be taken down")
+            run("umount", str(self.path), check=False)
+            time.sleep(0.05)
         run("e2fsck", "-f", "-y", str(self.image), check=False)  # 1: errors were corrected
         self.mount()
 

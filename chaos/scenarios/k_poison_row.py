@@ -94,7 +94,11 @@ class PoisonRow(Scenario):
 
     def _caught_up(self) -> bool:
         figures = self.rig.figures()
-        return figures is not None and figures["writer_lag_rows"] < 2 * self.groups()["visitors"].rate
+        return (
+            figures is not None
+            and figures["writer_quarantined_rows_total"] > 0  # it may not have come to that block yet
+            and figures["writer_lag_rows"] < 2 * self.groups()["visitors"].rate
+        )
 
     def _quarantine(self) -> list[str]:
         directory = self.rig.data_dir / "quarantine"

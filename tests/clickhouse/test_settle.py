@@ -80,7 +80,7 @@ def check(engine, rows=BEFORE + ROWS):
 
 def lose(engine, table, month):
     """Take a block's part away, and leave its token: what a crash between the two leaves."""
-    where = f"lsn > {BEFORE}" if table == "events_raw" else "1"
+    where = f"lsn > {BEFORE} AND lsn <= {BEFORE + ROWS}" if table == "events_raw" else "1"
     engine.writer.command(
         f"ALTER TABLE {engine.config.database}.{table} DELETE IN PARTITION {month} WHERE {where} "
         "SETTINGS mutations_sync = 2"
@@ -180,7 +180,7 @@ def test_a_repair_that_is_cut_off_at_any_statement_is_done_the_next_time(engine,
     assert cuts * EVERY > 20
 
 
-@pytest.mark.parametrize("kind", ["all doubled", "raw lost", "a rollup doubled"])
+@pytest.mark.parametrize("kind", ["all doubled", "raw lost"])
 def test_a_repair_s_statement_that_comes_after_it_was_given_up_changes_nothing(
     engine, block, kind, monkeypatch
 ):
