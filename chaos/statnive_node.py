@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import httpx
 
-READY_DEADLINE_S = 60
-STOP_DEADLINE_S = 90
+READY_DEADLINE_S = 120
+STOP_DEADLINE_S = 120
 _READ_CLICKHOUSE = """
 import sys, json
 from pathlib import Path
@@ -127,7 +127,10 @@ class StatniveNode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process.poll() is None:
-            self.stop()
+            try:
+                self.stop()
+            finally:
+                self._process.kill()  # nothing is left behind by one that does not stop
 
     @property
     def pid(self) -> int:

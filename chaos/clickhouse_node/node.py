@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from chaos.clickhouse_node.faults import Fault
 from chaos.service.control import Control
+from chaos.service.ports import unused_port
 from chaos.service.process import END_S, READY_S, Child
 from chaos.service.values import read_value, write_value
 
@@ -80,6 +81,7 @@ class ClickHouseNode:
 
         Raises ChildError with the end of its log when it does not get ready.
         """
+        self.port = self.port or unused_port(self.host)
         arguments = [
             *("--path", str(self.home / "engine")),
             *("--host", self.host, "--port", str(self.port)),

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from chaos.proxy.faults import Faults
 from chaos.service.control import Control
+from chaos.service.ports import unused_port
 from chaos.service.process import READY_S, Child
 from chaos.service.values import read_value, write_value
 
@@ -43,6 +44,7 @@ class ProxyProcess:
 
     def start(self, faults: Faults | None = None, *, ready_s: float = READY_S) -> None:
         """Start it, or start it again on the same port."""
+        self.port = self.port or unused_port(self.host)
         arguments = [
             *("--listen", f"{self.host}:{self.port}", "--to", f"{self.to[0]}:{self.to[1]}"),
             *("--control", f"{self._control_host}:0", "--seed", str(self.seed)),

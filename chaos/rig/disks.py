@@ -15,7 +15,7 @@ from chaos.rig.shell import RigError, run
 
 MIB: Final = 1024 * 1024
 BALLAST: Final = "ballast"
-UNMOUNT_S: Final = 20.0
+UNMOUNT_S: Final = 60.0
 
 
 class Disk:

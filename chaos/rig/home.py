@@ -19,6 +19,7 @@ import shutil
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,7 +27,7 @@ from chaos.rig.shell import RigError, output, run
 
 PREFIX: Final = "statnive-chaos-"
 DEVICE_PREFIX: Final = "snc"
-END_S: Final = 10.0
+END_S: Final = 60.0
 
 
 class Home:
@@ -36,9 +37,12 @@ class Home:
         sweep()
         self.tag = secrets.token_hex(3)
         self.path = Path(tempfile.gettempdir()) / f"{PREFIX}{self.tag}"
-        self.path.mkdir(mode=0o755)
-        self._lock = _lock(self.path)
+        # Locked before it has a name that sweeps look for: one that begins just now must not take it for a leftover.
+        unnamed = self.path.with_name(f"new-{self.path.name}")
+        unnamed.mkdir(mode=0o755)
+        self._lock = _lock(unnamed)
         assert self._lock is not None, "a directory that nobody else knows is locked"
+        unnamed.rename(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -140,8 +144,9 @@ def _end(note: Path) -> None:
         process = {"pid": 0, "started": "never"}
     pid = process["pid"]
     if process["started"] and _started(pid) == process["started"]:
-        for number in (signal.SIGKILL, signal.SIGCONT):
-            os.kill(pid, number)
+        with suppress(ProcessLookupError):  # it has just ended
+            for number in (signal.SIGKILL, signal.SIGCONT):
+                os.kill(pid, number)
         until = time.monotonic() + END_S
         while lives(pid) and time.monotonic() < until:
             time.sleep(0.01)

@@ -7,6 +7,7 @@ is gone takes its rules along. The addresses are RFC 2544's, for benchmarks: nob
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class Namespace:
         return "DROP" in self._iptables("-S")
 
     def _iptables(self, *arguments: str) -> str:
-        return output("ip", "netns", "exec", self.name, "iptables", "-w", "5", *arguments)
+        return output("ip", "netns", "exec", self.name, "iptables", "-w", "60", *arguments)
 
 
 class Network:
@@ -70,9 +71,10 @@ class Network:
             raise RigError("network namespaces need root")
         bridge = home.name("br")
         run("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0")
-        subnet = _free_subnet()
-        self.network, self.address = f"{subnet}.0/24", f"{subnet}.1"
-        run("ip", "addr", "add", f"{self.address}/24", "dev", bridge)
+        with _alone():
+            subnet = _free_subnet()
+            self.network, self.address = f"{subnet}.0/24", f"{subnet}.1"
+            run("ip", "addr", "add", f"{self.address}/24", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
         self.groups: dict[str, Namespace] = {}
         for number, group in enumerate(groups):
@@ -94,6 +96,17 @@ class Network:
         """Every link as new."""
         for namespace in self.groups.values():
             namespace.heal()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other rig of this machine takes a subnet meanwhile: it would take the same one."""
+    descriptor = os.open("/run", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _free_subnet() -> str:

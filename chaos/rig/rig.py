@@ -15,7 +15,6 @@ Failure:    RigError, ChildError, RuntimeError (a node that does not get ready):
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +36,7 @@ from chaos.rig.home import Home
 from chaos.rig.network import Network
 from chaos.rig.shell import RigError
 from chaos.rig.watch import MetricsReader, Sample, until
+from chaos.service.ports import unused_port
 from chaos.statnive_node import StatniveNode, environment
 from statnive.clickhouse.client import connect
 from statnive.config import ClickHouseConfig
@@ -89,7 +89,7 @@ class Rig:
         self.data_dir = self.disk.path / "data"
         self.clock: Clock | None = None  # made by the first `start_node(clock=True)`
         self.host = self.network.address if self.network else "127.0.0.1"
-        self.port = _free_port(self.host)
+        self.port = unused_port(self.host)
         self.database = "statnive"
         self.clickhouse: ClickHouseNode | None = None
         self.path_to_clickhouse: ProxyProcess | None = None
@@ -304,14 +304,6 @@ def check_embedded(ledgers: Sequence[Path], data_dir: Path, *, others_allowed: b
         checked=tuple(plain["checked"]),
         unchecked=tuple(plain["unchecked"]),
     )
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def port_of(url: str) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 from chaos.rig.home import Home
 from chaos.rig.shell import RigError
 
-ATTACH_S: Final = 10.0
+ATTACH_S: Final = 60.0
 DETACH_S: Final = 1.0
 
 

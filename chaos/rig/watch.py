@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-DEADLINE_S: Final = 5.0
+DEADLINE_S: Final = 30.0
 BACKLOG_S: Final = 3.0  # of live traffic: less is no backlog, it goes in with the next block or two
 
 

@@ -21,15 +21,17 @@ import attrs
 from chaos.load import Ledger
 from chaos.oracle import Report
 from chaos.rig.clients import Clients, Group, Sight, recovery_s, sight
-from chaos.rig.rig import Ended, Kind, Rig
-from chaos.rig.watch import Sample, Watch, drain_ratio
+from chaos.rig.rig import DRAIN_S, Ended, Kind, Rig
+from chaos.rig.watch import Sample, Watch, drain_ratio, until
 
 INGEST_BACK_S: Final = 2.0
 DRAIN_RATIO_MIN: Final = 5.0
 FATAL_END_S: Final = 5.0  # "at once", the injection's own time included
-DEATH_S: Final = 30.0  # when a node that should have ended is given up
+DEATH_S: Final = 60.0  # when a node that should have ended is given up
 FATAL_CODE: Final = 3
 STAGE_S_MAX: Final = 600.0
+REST_S_MAX: Final = 60.0
+BACK_ROWS: Final = 50  # so many events taken: the clients have seen that ingest is back
 
 
 ALL: Final = 1_000_000
@@ -52,6 +54,7 @@ class Windows:
     recovery_s_max: float = INGEST_BACK_S
     fatal_end_s_max: float = FATAL_END_S
     client_loss_max: float = 0.005
+    drain_s_max: float = DRAIN_S
     judges_pace: bool = True
 
 
@@ -66,9 +69,10 @@ QUICK: Final = Windows(
     points=0,
     every_byte=False,
     every_fault=False,
-    recovery_s_max=20.0,
-    fatal_end_s_max=25.0,
+    recovery_s_max=60.0,
+    fatal_end_s_max=DEATH_S,
     client_loss_max=0.5,
+    drain_s_max=180.0,
     judges_pace=False,
 )
 SHORT: Final = Windows()
@@ -179,8 +183,23 @@ class Scenario(ABC):
         return 0
 
     def rest(self) -> None:
-        """The clients go on for a while after each fault."""
-        time.sleep(self.windows.after_s)
+        """The clients go on for a while after each fault, and until the node has taken some of their events."""
+        self.rest_for(self.windows.after_s)
+
+    def rest_for(self, seconds: float) -> None:
+        """At least so long."""
+        before = self.rows_taken()
+        time.sleep(seconds)
+        until(lambda: not self.runs() or self.rows_taken() >= before + BACK_ROWS, REST_S_MAX, 0.1)
+
+    def runs(self) -> bool:
+        """Whether the node has not ended; one that has is left to `Rig.reap`."""
+        return self.rig.node is not None and self.rig.node.running
+
+    def rows_taken(self) -> float:
+        """How many events the node has acknowledged since its start; 0 when it does not answer."""
+        figures = self.rig.figures() if self.runs() else None
+        return figures["wal_rows_total"] if figures else 0.0
 
     def judge(self, play: Play) -> Iterator[str]:
         """What the scenario finds wrong, beyond what `play` asks of all."""
@@ -236,7 +255,7 @@ def play(scenario: Scenario, run: str) -> Outcome:
                     played.late_ends.append(f"the node ended when {fault!r} was over: {words}")
                     scenario.restore()
             played.ledgers = {name: one.end() for name, one in clients.items()}
-            drained = rig.drain()
+            drained = rig.drain(windows.drain_s_max)
             played.samples = watch.samples
     except BaseException as error:
         for one in entered:
@@ -271,7 +290,7 @@ def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, sta
     _tell_recovery(scenario, outcome, played)
     outcome.red += played.late_ends
     if not drained:
-        outcome.red.append("the backlog was not drained in a minute")
+        outcome.red.append(f"the backlog was not drained in {scenario.windows.drain_s_max:.0f} s")
     if rig.kind == "embedded" and rig.node is not None:
         code = rig.stop_node().code
         if code:

@@ -12,7 +12,7 @@ from chaos.scenarios.contract import Play, Scenario
 
 KILLED, CUT_OFF = "ClickHouse killed", "ClickHouse cut off"
 SEGMENTS_MIN = 3
-FILL_S = 60.0
+FILL_S = 120.0
 
 
 class ClickHouseOutage(Scenario):
@@ -44,7 +44,7 @@ class ClickHouseOutage(Scenario):
         super().hold(seconds)
         until(self._enough_waits, FILL_S, 0.1)
         self._segments.append(self._waiting())
-        self._ready.append(httpx.get(f"{self.rig.url}/readyz", timeout=5).status_code)
+        self._ready.append(httpx.get(f"{self.rig.url}/readyz", timeout=60).status_code)
 
     def restore(self) -> None:
         assert self.rig.clickhouse is not None

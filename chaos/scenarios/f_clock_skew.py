@@ -11,6 +11,7 @@ from chaos.load import Variety
 from chaos.rig.clients import Group
 from chaos.rig.clock import Clock
 from chaos.rig.rig import ZONES
+from chaos.rig.watch import until
 from chaos.scenarios.contract import Play, Scenario
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -20,6 +21,7 @@ INACTIVITY_S = 1_800
 # (from which part of the hold on, the offset to the shifted time): midnight passes right after the first step.
 STEPS = ((0.0, 0.0), (0.2, 120.0), (0.3, 0.0), (0.4, -120.0), (0.5, 0.0), (0.6, 2.0 * DAY_S), (0.7, 0.0))
 DRIFT_FROM = 0.75
+STEP_ROWS, STEP_S_MAX = 240, 30.0  # three long steps are still less than the 120 s of the step back
 
 
 class ClockSkew(Scenario):
@@ -64,14 +66,20 @@ class ClockSkew(Scenario):
         clock = self.rig.clock
         assert clock is not None
         seconds = max(HOLD_S_MIN, seconds)
+        ends = [share for share, _ in STEPS[1:]] + [DRIFT_FROM]
+        for (share, offset_s), end in zip(STEPS, ends, strict=True):
+            clock.set(self._base_s + offset_s)
+            self._stay((end - share) * seconds)
         begin = time.monotonic()
-        steps = list(STEPS)
-        while (passed := (time.monotonic() - begin) / seconds) < 1:
-            while steps and passed >= steps[0][0]:
-                clock.set(self._base_s + steps.pop(0)[1])
-            if passed > DRIFT_FROM:
-                clock.set(self._base_s + DRIFT * (passed - DRIFT_FROM) * seconds)
+        while (passed := time.monotonic() - begin) < (1 - DRIFT_FROM) * seconds:
+            clock.set(self._base_s + DRIFT * passed)
             time.sleep(0.02)
+
+    def _stay(self, seconds: float) -> None:
+        """So long, and until the site, one of 24 that are alike, has surely had events at this time."""
+        before = self.rows_taken()
+        time.sleep(seconds)
+        until(lambda: self.rows_taken() >= before + STEP_ROWS, STEP_S_MAX, 0.02)
 
     def restore(self) -> None:
         if self.rig.clock is not None:

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from chaos.enumerate_kills import Campaign, Outcome, Point
 from chaos.rig.clients import Group
-from chaos.rig.watch import until
 from chaos.scenarios.contract import Play, Scenario
 
 CALLS = ("rename", "fdatasync", "write", "unlink", "mkdir", "pwrite64")
 MOMENT_S_MAX = 0.6
 DOWN_S = 0.05
-REST_S, REST_S_MAX = 0.6, 5.0
+REST_S = 0.6
 SIGKILLED = -9
 JOBS = 2
 
@@ -52,8 +51,7 @@ class Sigkill(Scenario):
 
     def rest(self) -> None:
         """Until events are taken again, and a bit longer, so that there is something to lose."""
-        until(self._takes_events, REST_S_MAX)
-        time.sleep(REST_S)
+        self.rest_for(REST_S)
 
     def judge(self, play: Play) -> Iterator[str]:
         for span in play.spans:
@@ -69,10 +67,6 @@ class Sigkill(Scenario):
             "kills at random moments": str(len(play.spans)),
             "kills at system calls": f"{len(killed)} ({calls})" if killed else "none in this run",
         }
-
-    def _takes_events(self) -> bool:
-        figures = self.rig.figures()
-        return figures is not None and figures["wal_rows_total"] > 0
 
     def _enumerate(self) -> Iterator[str]:
         """Kill a node of its own at system call after system call."""

@@ -20,7 +20,7 @@ INJECTED = {
     RENAME: ("rename", "error=EIO:when=1+"),
     ONE_RENAME: ("rename", "error=EIO:when=3"),
 }
-BITE_S = 10.0
+BITE_S = 60.0
 MUST_END = (FDATASYNC, WRITE, RENAME, DEVICE)
 
 

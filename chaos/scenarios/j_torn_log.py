@@ -20,7 +20,7 @@ from statnive.wal.state import StateFile
 TORN, FLIPPED = "the last frame is torn", "a bit is flipped in the middle"
 BOTH = f"{TORN} and {FLIPPED}"
 WAITING_FRAMES = 12
-FILL_S = 20.0
+FILL_S = 60.0
 ATTEMPTS = 8
 FRAMES_MIN = 3
 SAMPLE = 37  # of the bytes, where not all are tried

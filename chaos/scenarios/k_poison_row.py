@@ -14,7 +14,8 @@ from chaos.scenarios.contract import Play, Scenario
 POISON, CLAIM = "a row that ClickHouse can't read", "ClickHouse wrongly says that it can't read rows"
 CANNOT_READ_ALL_DATA = 33
 GOOD_ROWS = 4
-AT_LAST_S = 20.0
+CLAIMS = 2
+AT_LAST_S = 60.0
 SETTLE_S = 1.0  # a few blocks
 
 
@@ -39,9 +40,11 @@ class PoisonRow(Scenario):
 
     def apply(self, fault: str) -> None:
         assert self.rig.clickhouse is not None
+        self._fault = fault
         if fault == CLAIM:
+            self._hits_before = self.rig.clickhouse.counters()["faults"]
             self.rig.clickhouse.set_faults(
-                [Fault(matching="INSERT INTO .*events_raw", code=CANNOT_READ_ALL_DATA, times=2)]
+                [Fault(matching="INSERT INTO .*events_raw", code=CANNOT_READ_ALL_DATA, times=CLAIMS)]
             )
             return
         self.rig.stop_node()
@@ -52,6 +55,7 @@ class PoisonRow(Scenario):
         self.rig.start_node()
 
     def hold(self, seconds: float) -> None:
+        until(self._bitten, AT_LAST_S, 0.1)
         time.sleep(SETTLE_S)
         until(self._caught_up, AT_LAST_S, 0.1)
         figures = self.rig.figures()
@@ -79,6 +83,14 @@ class PoisonRow(Scenario):
 
     def facts(self, play: Play) -> dict[str, str]:
         return {"rows set aside": ", ".join(sorted(set(self._quarantine()) - self._kept_before))}
+
+    def _bitten(self) -> bool:
+        """Whether ClickHouse has seen the row, or has made its claims."""
+        if self._fault == CLAIM:
+            assert self.rig.clickhouse is not None
+            return bool(self.rig.clickhouse.counters()["faults"] >= self._hits_before + CLAIMS)
+        figures = self.rig.figures()
+        return figures is not None and figures["writer_quarantined_rows_total"] > 0
 
     def _caught_up(self) -> bool:
         figures = self.rig.figures()

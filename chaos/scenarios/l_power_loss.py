@@ -23,7 +23,7 @@ from chaos.statnive_node import StatniveNode
 
 MOMENT_S_MAX = 0.5
 REST_S = 0.3
-STOP_S = 10.0
+STOP_S = 60.0
 JOBS = 3
 CUTS_BYTES = 8 * 1024 * MIB  # of memory, taken as copies are made
 
@@ -76,7 +76,7 @@ class PowerLoss(Scenario):
             os.kill(self.rig.node.pid, signal.SIGCONT)
 
     def rest(self) -> None:
-        time.sleep(REST_S)
+        self.rest_for(REST_S)
 
     def judge(self, play: Play) -> Iterator[str]:
         try:
@@ -130,7 +130,11 @@ def known_at(ledger: Ledger, at: float) -> Ledger:
 
 def _stopped(pid: int) -> bool:
     """Whether no thread of the process runs."""
-    states = [
-        task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")
-    ]
+    try:
+        states = [
+            task.read_text().rpartition(")")[2].split()[0]
+            for task in Path(f"/proc/{pid}/task").glob("*/stat")
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # a thread has just ended
     return all(state in "Tt" for state in states)

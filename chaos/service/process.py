@@ -20,8 +20,8 @@ from typing import IO, Any, Final, Self
 import trio
 
 REPOSITORY: Final = Path(__file__).parent.parent.parent
-READY_S: Final = 30.0
-END_S: Final = 20.0
+READY_S: Final = 90.0  # generous, as all of these: the machine may be busy
+END_S: Final = 60.0
 LOG_CHARS: Final = 2_000
 PARENT_OPTION: Final = "--end-with-parent"
 

@@ -39,7 +39,7 @@ def make(tmp_path: Path, interval_s: float = 3_600) -> AuditorHandle:
 async def until(
     handle: AuditorHandle, books: Books, done: Callable[[], bool], *, at_once: bool = True
 ) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             await nursery.start(
                 lambda **named: auditor.run(handle, books.measure, check_at_once=at_once, **named)

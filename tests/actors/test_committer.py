@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
+from trio.testing import MockClock
 
 from statnive.actors import committer
 from statnive.actors.committer import BATCH_ROWS_MAX, CommitterHandle
@@ -103,7 +105,7 @@ class SlowLog:
         self.appended: list[int] = []
 
     def append(self, rows: list[bytes], commit_time_us: int) -> int:
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         self.appended.append(len(rows))
         self.durable_lsn += len(rows)
         return 1
@@ -139,17 +141,23 @@ async def test_a_commit_in_flight_is_finished_but_not_acknowledged_when_cancelle
     assert fixture.acks.statistics().current_buffer_used == 0 or not batch.failed
 
 
-async def test_a_large_batch_is_committed_before_the_interval(tmp_path: Path) -> None:
+async def test_a_large_batch_is_committed_before_the_interval(tmp_path: Path, mock_clock: MockClock) -> None:
+    """On a clock that stands still: the interval never ends."""
     config = WalConfig(
-        segment_bytes=256 * 1024, size_bytes_max=4 * 1024 * 1024, commit_interval_ms=100, commit_rows=3
+        segment_bytes=256 * 1024,
+        size_bytes_max=4 * 1024 * 1024,
+        commit_interval_ms=100,
+        commit_gap_ms=0,
+        commit_rows=3,
     )
     fixture = Fixture(tmp_path, config)
     async with trio.open_nursery() as nursery:
         await nursery.start(committer.run, fixture.handle)
-        started = trio.current_time()
-        fixture.handle.append([b"1", b"2", b"3"], "a")
-        await fixture.acks.receive()
-        assert trio.current_time() - started < 0.095
+        fixture.handle.append([b"1", b"2"], "a")
+        await trio.testing.wait_all_tasks_blocked()
+        assert fixture.handle.waiting_rows == 2
+        fixture.handle.append([b"3"], "b")
+        assert await fixture.acks.receive() == ["a", "b"]
         fixture.handle.close()
 
 

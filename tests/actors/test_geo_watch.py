@@ -68,7 +68,7 @@ async def watching(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
     monkeypatch.setattr(handle, "look", counted)
     async with trio.open_nursery() as nursery:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await nursery.start(geo_watch.run, handle)
             yield watch
         nursery.cancel_scope.cancel()

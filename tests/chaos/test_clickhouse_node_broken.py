@@ -63,7 +63,7 @@ class Product:
     log_id: int = attrs.field(factory=lambda: next(numbers))
     clients: list = attrs.field(factory=list)
 
-    def connect(self, purpose="writer", deadline_s=10.0):
+    def connect(self, purpose="writer", deadline_s=60.0):
         config = ClickHouseConfig(url=self.url, database=self.admin.database)
         self.clients.append(connect(config, Path("/nonexistent"), purpose=purpose, deadline_s=deadline_s))
         return self.clients[-1]
@@ -107,14 +107,14 @@ def in_background(function):
     thread.start()
 
     def join():
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
         return raised[0] if raised else None
 
     return join
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=60.0):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen"
@@ -143,7 +143,7 @@ def test_a_kill_in_the_middle_of_an_insert_is_retryable_and_the_retry_counts_onc
 
 
 def test_a_stopped_node_takes_connections_and_answers_nobody(node, product):
-    writer = product.connect(deadline_s=1)
+    writer = product.connect(deadline_s=3)
     writer.operator_query("SELECT 1 AS one")
     node.stop()
     with pytest.raises(Unavailable) as caught:
@@ -165,7 +165,7 @@ def test_a_stopped_node_goes_on_where_it_was(node, product):
 def test_a_slow_node_may_be_slow_before_it_executes(node, product):
     """After it: the test of the kill."""
     node.set_faults([Fault(matching=RAW, delay_before_ms=60_000, times=1)])
-    writer = product.connect(deadline_s=1)
+    writer = product.connect(deadline_s=3)
     with pytest.raises(Unavailable) as caught:
         product.insert(writer)
     assert caught.value.ambiguous

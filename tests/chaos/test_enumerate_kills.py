@@ -14,6 +14,7 @@ import pytest
 from chaos.enumerate_kills import EIO, KILL, NUMBER_MAX, Campaign, Outcome, Point
 from chaos.kill_child import CRASHED
 
+TRIES = 4
 EVERY = int(os.environ.get("ENUMERATE_EVERY", "0"))
 
 
@@ -53,6 +54,11 @@ def test_a_block_is_in_once_after_a_kill_at_any_call(campaign: Campaign) -> None
     ]
     outcomes = list(campaign.run(points))
     assert bad(outcomes) == []
+    for _ in range(TRIES):
+        # The engine's threads share the calls as they get to run: a thread may not have come to its Nth one.
+        spared = [one.point for one in outcomes if one.unharmed]
+        outcomes = [one for one in outcomes if not one.unharmed] + list(campaign.run(spared))
+        assert bad(outcomes) == []
     assert sum(not one.unharmed for one in outcomes) >= len(points) - 1, "the kills did not come"
 
 

@@ -8,10 +8,17 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from chaos.proxy import Faults, Path, open_proxy
 from chaos.proxy.faults import Shaper
 from chaos.service.values import read_value, write_value
+
+
+@pytest.fixture
+def autojump_clock():
+    """The clock jumps once nothing has happened for 10 ms: a busy kernel takes its time to deliver, on loopback too."""
+    return MockClock(autojump_threshold=0.01)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from chaos.proxy import Faults, Path, ProxyProcess
+from chaos.rig.watch import until
 from chaos.service.control import Control, ControlError
 from chaos.service.process import REPOSITORY, Child, ChildError
 
@@ -39,7 +40,7 @@ def serve(listener):
                 connection.sendall(data)
 
 
-def round_trip(port, deadline_s=5.0):
+def round_trip(port, deadline_s=60.0):
     with socket.create_connection(("127.0.0.1", port), timeout=deadline_s) as connection:
         connection.sendall(b"x")
         return connection.recv(1)
@@ -61,9 +62,10 @@ def test_a_scenario_breaks_and_restores_it(tmp_path, echo):
         proxy.restore()
         assert proxy.faults() == Faults()
         assert round_trip(proxy.port) == b"x"
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as connection:
             connection.sendall(b"x")
             connection.recv(1)
+            until(lambda: proxy.counters()["open"] == 1, 60)  # the ends of the others have come through
             assert proxy.reset(during="answer") == 1
             connection.sendall(b"y" * 100)
             with pytest.raises(ConnectionResetError):
@@ -94,7 +96,7 @@ def test_what_a_crashed_run_left_behind_is_killed_by_the_next_start(tmp_path, ec
         with second:
             second.start()
             assert second.child.pid != left_behind
-            assert first.child.wait(5) == -signal.SIGKILL
+            assert first.child.wait(60) == -signal.SIGKILL
             assert round_trip(second.port) == b"x"
 
 
@@ -110,7 +112,7 @@ def test_it_ends_with_its_parent(tmp_path):
         socket.create_connection(("127.0.0.1", port)).close()
         parent.kill()
         parent.wait()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
@@ -138,4 +140,4 @@ def test_a_wrapper_runs_it_and_signals_reach_it_all_the_same(tmp_path, echo):
         with pytest.raises(ControlError, match="there is no GET /nothing"):
             Control(ready["control_port"]).call("GET", "/nothing")
         os.kill(child.pid, signal.SIGKILL)
-        assert child.wait(5) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL

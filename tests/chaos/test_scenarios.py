@@ -59,5 +59,5 @@ def test_a_fault_is_taken_back_also_by_a_process_that_never_applied_it(matrix: M
     another = scenario(rig, QUICK)
     another.restore()
     another.restore()
-    assert rig.drain(10)
+    assert rig.drain(60)
     assert is_whole(rig)

@@ -30,7 +30,7 @@ except Exception as error:
 
 def test_a_directory_that_another_process_holds_is_busy_and_says_so(engine_dir):
     found = subprocess.run(
-        [sys.executable, "-c", OPEN, engine_dir], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", OPEN, engine_dir], capture_output=True, text=True, timeout=180
     )
     assert found.stdout.startswith("Busy "), found.stderr
     assert "is in use by another process" in found.stdout
@@ -40,7 +40,9 @@ def test_what_a_killed_process_spilled_is_purged_at_the_next_start_only(engine, 
     for data_dir in (tmp_path, engine_dir):
         (data_dir / "clickhouse" / "tmp").mkdir(parents=True, exist_ok=True)
         (data_dir / "clickhouse" / "tmp" / "spilled").write_text("visitors")
-    found = subprocess.run([sys.executable, "-c", OPEN, tmp_path], capture_output=True, text=True, timeout=60)
+    found = subprocess.run(
+        [sys.executable, "-c", OPEN, tmp_path], capture_output=True, text=True, timeout=180
+    )
     assert found.stdout.startswith("<EmbeddedClient admin"), found.stderr
     assert not (tmp_path / "clickhouse" / "tmp" / "spilled").exists()
     engine.connect("reader")

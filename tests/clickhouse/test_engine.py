@@ -98,11 +98,11 @@ def test_a_check_waits_for_the_block_in_doubt(make):
     engine = make(in_doubt=True)
     found = []
     check = threading.Thread(
-        target=lambda: found.append(engine.check_all(repairing=False, rows_set_aside=0, patience_s=30))
+        target=lambda: found.append(engine.check_all(repairing=False, rows_set_aside=0, patience_s=60))
     )
     check.start()
     engine.settle_block(block())
-    check.join(30)
+    check.join(90)
     assert found[0].rows == 4
 
 

@@ -34,7 +34,11 @@ def test_a_row_decodes_to_itself_with_and_without_its_suffix(row, log_id, lsn):
     assert row_head(encoded) == (row.ts, row.visitor)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=20), log_id=st.integers(0, U64), first=st.integers(0, U64 - 20)
 )

@@ -140,10 +140,10 @@ def server(engine, engine_dir) -> Iterator[Server]:
 
 @pytest.fixture
 def client(engine, server, request):
-    """A Client of the server: a writer with a deadline of 1 s unless the test is parametrized otherwise."""
+    """A Client of the server: a writer unless the test is parametrized otherwise."""
     purpose = getattr(request, "param", "writer")
     config = attrs.evolve(engine.config, url=server.url)
-    client = connect(config, engine.data_dir, purpose=purpose, deadline_s=1)
+    client = connect(config, engine.data_dir, purpose=purpose, deadline_s=60)
     yield client
     client.close()
 
@@ -184,8 +184,12 @@ def test_the_driver_never_sends_an_insert_again_by_itself(engine, client, server
     [(["reset before"], 0), (["reset after"], 3), (["silence"], 3), (["proxy 503"], 0), (["241"], 0)],
 )
 def test_a_failure_after_the_insert_was_sent_is_ambiguous_and_the_same_token_settles_it(
-    engine, client, server, faults, stored
+    engine, server, faults, stored
 ):
+    config = attrs.evolve(engine.config, url=server.url)
+    # Long enough for an insert on a busy machine; the silence lasts as long.
+    deadline_s = 5 if "silence" in faults else 60
+    client = connect(config, engine.data_dir, purpose="writer", deadline_s=deadline_s)
     client.ping()
     server.faults = list(faults)
     with pytest.raises(Unavailable) as caught:
@@ -193,6 +197,7 @@ def test_a_failure_after_the_insert_was_sent_is_ambiguous_and_the_same_token_set
     assert caught.value.ambiguous
     assert sum(count_block(engine.writer, 7, 1, 3).values()) == stored
     insert(engine, client)
+    client.close()
     assert count_block(engine.writer, 7, 1, 3) == {202611: 3}
     assert drift(engine.writer) == []
 

@@ -273,8 +273,8 @@ def test_a_statement_of_the_block_that_still_runs_is_seen(engine, block):
     other = engine.connect("admin")
     assert not verify.is_running(engine.writer, "b")
     for sql in (
-        "SELECT sleep(2) SETTINGS insert_deduplication_token = 'b'",
-        f"SELECT sleep(2) AS `{engine.config.database}.repair_rows`",
+        "SELECT sleep(3) SETTINGS insert_deduplication_token = 'b'",
+        f"SELECT sleep(3) AS `{engine.config.database}.repair_rows`",
     ):
         thread = threading.Thread(target=other.command, args=(sql,))
         thread.start()

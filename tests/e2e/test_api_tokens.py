@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.server import Server, statnive
+from tests.e2e.server import TIMEOUT_S, Server, statnive
 
 SITE = "tokens.example"
 SETTINGS = {"STATNIVE_API_REQUESTS_PER_HOUR": "4", "STATNIVE_SERVER_DASHBOARD_FROM": "192.0.2.0/24"}
@@ -30,7 +30,7 @@ def test_a_token_opens_the_api_to_any_address_until_its_limit_or_its_end(tmp_pat
 
         def ask(path: str, secret: str = "", **query: str) -> httpx.Response:
             headers = {"authorization": f"Bearer {secret}"} if secret else {}
-            return httpx.get(server.url + path, params=query, headers=headers)
+            return httpx.get(server.url + path, params=query, headers=headers, timeout=TIMEOUT_S)
 
         assert ask("/api/stats/overview", site=SITE).status_code == 403  # not of those who see the dashboard
         assert ask("/api/health").status_code == 200

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
-from tests.e2e.server import Server, read_clickhouse, statnive
+from tests.e2e.server import NOON_ZONE, Server, read_clickhouse, statnive
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -66,7 +66,7 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
     tmp_path: Path, chromium: Browser
 ) -> None:
     with Server(tmp_path / "data") as server:
-        added = statnive("site", "add", "shop.example", data_dir=server.data_dir)
+        added = statnive("site", "add", "shop.example", "--timezone", NOON_ZONE, data_dir=server.data_dir)
         assert added.returncode == 0, added.stderr
         snippet = f'<script async src="{server.url}/tracker.js" data-domain="shop.example"></script>'
         with shop(snippet) as origin:
@@ -86,7 +86,7 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
             page.evaluate("history.replaceState({}, '', location.href)")
             page.goto("about:blank")
             assert errors == []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while server.stats("realtime", site="shop.example")["pageviews"] < 3:
             assert time.monotonic() < deadline, "the page views did not come in"
             time.sleep(0.1)
@@ -101,8 +101,8 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
                 .first
             )
 
-        expect(headline("Page views")).to_have_text("3", timeout=20_000)
-        expect(headline("Visitors")).to_have_text("1")
+        expect(headline("Page views")).to_have_text("3", timeout=60_000)
+        expect(headline("Visitors")).to_have_text("1", timeout=60_000)
         assert errors == []
         overview = server.stats("overview", site="shop.example", period="day")["metrics"]
         assert (overview["pageviews"], overview["visitors"], overview["visits"]) == (3, 1, 1)
@@ -116,7 +116,12 @@ def test_three_page_views_of_one_visitor_are_on_the_dashboards_page(
 
 def test_a_variant_that_the_node_serves_counts_an_outbound_click(tmp_path: Path, chromium: Browser) -> None:
     with Server(tmp_path / "data") as server:
-        assert statnive("site", "add", "shop.example", data_dir=server.data_dir).returncode == 0
+        assert (
+            statnive(
+                "site", "add", "shop.example", "--timezone", NOON_ZONE, data_dir=server.data_dir
+            ).returncode
+            == 0
+        )
         script = f"{server.url}/tracker.outbound-links.404.js"
         with shop("<title>elsewhere</title>") as elsewhere:
             # In a tab of its own: the answer to a beacon of a page that was left is not told to the test.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.server import Server, read_clickhouse, statnive
+from tests.e2e.server import NOON_ZONE, Server, read_clickhouse, statnive
 
 SITE = "goals.example"
 GOALS = (
@@ -27,7 +27,7 @@ def goal(*arguments: str, data_dir: Path) -> str:
 def test_goals_count_from_their_adding_to_their_removal_and_a_visit_survives_sigkill(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     server = Server(data_dir)
-    assert statnive("site", "add", SITE, data_dir=data_dir).returncode == 0
+    assert statnive("site", "add", SITE, "--timezone", NOON_ZONE, data_dir=data_dir).returncode == 0
     assert server.event(host=SITE, path="/shop/a").status_code == 202
     added = goal("add", SITE, "--page", "/shop/*", data_dir=data_dir)
     assert added == "added goal 1  Visit /shop/*\n"
@@ -57,7 +57,7 @@ def test_goals_count_from_their_adding_to_their_removal_and_a_visit_survives_sig
 def test_one_page_view_before_a_sigkill_and_its_engagement_after_it_are_one_bounce(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     server = Server(data_dir)
-    assert statnive("site", "add", SITE, data_dir=data_dir).returncode == 0
+    assert statnive("site", "add", SITE, "--timezone", NOON_ZONE, data_dir=data_dir).returncode == 0
     assert server.event(host=SITE, path="/long").status_code == 202
     assert server.event(host=SITE, path="/long", n="engagement", sd=40, e=3_000).status_code == 202
     server.kill()

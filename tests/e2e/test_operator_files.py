@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from chaos.statnive_node import statnive
-from tests.e2e.server import Server
+from tests.e2e.server import NOON_ZONE, TIMEOUT_S, Server
 
 AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
@@ -38,10 +38,12 @@ def test_the_operators_sources_are_named_and_the_start_says_where_address_data_i
     table.write_text("wiki.example\tOur wiki\tsocial\n")
     settings = {"STATNIVE_INGEST_SOURCE_TABLE": str(table), "STATNIVE_GEO_ASN_DATABASE": "none"}
     with Server(tmp_path / "data", settings=settings) as server:
-        assert statnive("site", "add", "shop.example", data_dir=server.data_dir).returncode == 0
+        added = statnive("site", "add", "shop.example", "--timezone", NOON_ZONE, data_dir=server.data_dir)
+        assert added.returncode == 0, added.stderr
         event = {"n": "pageview", "u": "https://shop.example/", "r": "https://wiki.example/page"}
         headers = {"User-Agent": AGENT, "X-Forwarded-For": "81.2.69.160"}
-        assert httpx.post(f"{server.url}/api/event", json=event, headers=headers).status_code == 202
+        answer = httpx.post(f"{server.url}/api/event", json=event, headers=headers, timeout=TIMEOUT_S)
+        assert answer.status_code == 202
         assert server.stop() == 0
     log = "".join(server.output) + (server.data_dir / "audit.log").read_text()
     assert "ip-location-db" in log

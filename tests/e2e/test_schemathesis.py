@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.server import Server, environment, statnive
+from tests.e2e.server import TIMEOUT_S, Server, environment, statnive
 
 ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = ROOT / ".venv-clients" / "bin" / "schemathesis"
@@ -34,11 +34,11 @@ def test_the_api_is_as_its_document_says_whatever_schemathesis_asks(tmp_path: Pa
                 "--phases=coverage,fuzzing", "--max-examples=10", "--seed=1", "--continue-on-failure",
                 "--generation-database=none", f"--checks={CHECKS}",
             ],
-            capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+            capture_output=True, text=True, timeout=900, check=False, cwd=tmp_path,
             env=environment({"PYTHONPATH": "", "NO_COLOR": "1"}),
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
-        paths = httpx.get(f"{server.url}/api/openapi.json").json()["paths"]
+        paths = httpx.get(f"{server.url}/api/openapi.json", timeout=TIMEOUT_S).json()["paths"]
         assert f"Tested: {len(paths)}" in done.stdout, done.stdout[-2_000:]
         audit = (tmp_path / "data" / "audit.log").read_text()
         assert '"bug"' not in audit

@@ -33,10 +33,11 @@ class Load:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(30)
+            thread.join(90)
+            assert not thread.is_alive()
 
     def _send(self, sender: int) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=10)
+        connection = http.client.HTTPConnection(self._address, timeout=60)
         try:
             for number in range(10_000):
                 ids = [f"{self._round}-{sender}-{number}-{part}" for part in range(5)]
@@ -71,7 +72,7 @@ def test_every_acknowledged_event_is_there_once_after_sigkill(tmp_path: Path) ->
         server = Server(data_dir)
         load = Load(server.url, round_number)
         load.run(moments.randint(2_000, 4_000))
-        assert load.enough.wait(60)
+        assert load.enough.wait(120)
         server.kill()
         load.join()
         acknowledged |= load.acknowledged

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.server import Server, environment, statnive
+from tests.e2e.server import NOON_ZONE, Server, environment, statnive
 
 BREAK = """
 import sys
@@ -23,14 +23,15 @@ client.close()
 def wrong(data_dir: Path) -> None:
     """Double the raw rows and what the views make of them, and empty one rollup."""
     done = subprocess.run(
-        [sys.executable, "-c", BREAK, str(data_dir)], env=environment(), timeout=60, check=False
+        [sys.executable, "-c", BREAK, str(data_dir)], env=environment(), timeout=300, check=False
     )
     assert done.returncode == 0
 
 
 def test_what_is_wrong_is_told_then_repaired_and_the_numbers_are_right_again(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    assert statnive("site", "add", "books.example", data_dir=data_dir).returncode == 0
+    added = statnive("site", "add", "books.example", "--timezone", NOON_ZONE, data_dir=data_dir)
+    assert added.returncode == 0, added.stderr
     with Server(data_dir) as server:
         for number in range(10):
             assert server.event(host="books.example", path=f"/{number}").status_code == 202

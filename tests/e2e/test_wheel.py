@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.server import environment
+from tests.e2e.server import TIMEOUT_S, environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,11 +54,11 @@ def test_the_wheel_serves_without_node(unpacked: Path, tmp_path: Path) -> None:
         line = process.stdout.readline()
         assert "is ready on http://" in line
         url = line.split("is ready on ")[1].split()[0]
-        tracker = httpx.get(f"{url}/tracker.js")
+        tracker = httpx.get(f"{url}/tracker.js", timeout=TIMEOUT_S)
         assert tracker.content == (ROOT / "tracker" / "dist" / "tracker.js").read_bytes()
-        assert "<title>statnive</title>" in httpx.get(url).text
+        assert "<title>statnive</title>" in httpx.get(url, timeout=TIMEOUT_S).text
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(90) == 0
     finally:
         process.kill()
         process.wait()

@@ -250,10 +250,10 @@ def test_no_line_takes_more_than_a_moment(unit: bytes) -> None:
     # A quadratic search over 16 KiB would take tens of milliseconds a line; a linear one takes microseconds.
     for head in (b"", b"1.1.1.1 - - ", GOOD.encode()[: GOOD.index("/a?b")]):
         line = (head + unit * LINE_BYTES_MAX)[:LINE_BYTES_MAX]
-        begun = time.process_time()
+        begun = time.thread_time()
         for _ in range(20):
             parse_line(line)
-        assert time.process_time() - begun < 0.4
+        assert time.thread_time() - begun < 0.4
 
 
 def test_importer_depends_on_neither_trio_nor_the_pipeline() -> None:

@@ -328,7 +328,11 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     blocks=st.lists(st.lists(ROW, min_size=1, max_size=12), min_size=1, max_size=3),
     first=st.integers(20_750, 20_755),

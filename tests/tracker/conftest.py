@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, Request, sync_playwright
 
 TRACKER = Path(__file__).resolve().parents[2] / "tracker"
-WAIT_S = 20.0
+WAIT_S = 60.0
 CHROMIUM_ARGS = [
     "--headless",
     "--no-sandbox",
@@ -168,6 +168,7 @@ class Visit:
         self.console: list[str] = []
         self._posts: list[Request] = []
         self._context = browser.new_context()
+        self._context.set_default_timeout(WAIT_S * 1_000)
         self._context.on("request", self._request)
         self.page: Page = self._context.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

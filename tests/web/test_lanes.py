@@ -72,7 +72,7 @@ async def lane(
     server: ServerConfig | None = None,
     ingest: IngestConfig | None = None,
 ) -> AsyncIterator[Lane]:
-    server = server or ServerConfig(listen="127.0.0.1:0", request_deadline_s=2, answer_deadline_s=2)
+    server = server or ServerConfig(listen="127.0.0.1:0", request_deadline_s=60, answer_deadline_s=60)
     ingest = ingest or IngestConfig()
     wal = WalConfig(
         segment_bytes=1024 * 1024, size_bytes_max=16 * 1024 * 1024, commit_interval_ms=2, commit_gap_ms=0
@@ -133,7 +133,7 @@ class Reply(NamedTuple):
 async def read_replies(stream: trio.SocketStream, count: int) -> list[Reply]:
     """Up to `count` answers; fewer when the server closes."""
     data, replies = b"", []
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while len(replies) < count:
             head, found, rest = data.partition(b"\r\n\r\n")
             if found:
@@ -368,7 +368,7 @@ async def test_http2_is_handed_over_and_answered(tmp_path: Path) -> None:
         client.send_data(1, EVENT, end_stream=True)
         stream = await trio.open_tcp_stream("127.0.0.1", served.port)
         status = b""
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with stream:
                 await stream.send_all(client.data_to_send())
                 while not status:
@@ -395,7 +395,7 @@ async def test_a_request_in_single_bytes_is_answered(tmp_path: Path) -> None:
 async def test_a_slow_client_costs_a_slot_and_a_deadline_and_nothing_else(
     tmp_path: Path, start: bytes
 ) -> None:
-    server = ServerConfig(listen="127.0.0.1:0", request_deadline_s=0.2, idle_deadline_s=0.2)
+    server = ServerConfig(listen="127.0.0.1:0", request_deadline_s=1, idle_deadline_s=1)
     async with lane(tmp_path, slow_only=False, server=server) as served:
         stream = await trio.open_tcp_stream("127.0.0.1", served.port)
         async with stream:
@@ -403,7 +403,7 @@ async def test_a_slow_client_costs_a_slot_and_a_deadline_and_nothing_else(
                 await stream.send_all(start)
             (reply,) = await ask(served.port, post(EVENT))  # others are served meanwhile
             assert reply.status == 202
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 assert await stream.receive_some(100) == b""
         assert served.handle.fast.deadlines_hit >= 1
 
@@ -484,9 +484,9 @@ async def test_drain_answers_what_is_in_flight_and_takes_no_more(tmp_path: Path)
             while not served.handle.fast.waiting:
                 await trio.sleep(0.001)
             served.handle.begin_drain()
-            await trio.sleep(0.02)
-            with pytest.raises(OSError, match="."):
-                await ask(served.port, post(EVENT))
+            with trio.fail_after(60), pytest.raises(OSError, match="."):
+                while True:  # until the listener is closed
+                    await ask(served.port, post(EVENT))
             await stream.send_all(request[-5:])
             (reply,) = await read_replies(stream, 1)
             assert reply.status == 202

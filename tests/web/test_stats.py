@@ -362,7 +362,11 @@ def parameter_values(parameter: dict[str, Any]) -> st.SearchStrategy[str]:
     return st.sampled_from(known) | anything if known else anything
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_whatever_is_asked_the_answer_is_as_the_document_says(web: Web, data: st.DataObject) -> None:
     document = web.http.get("/api/openapi.json").json()
