@@ -7,6 +7,7 @@ within the run say more than single figures.
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -94,7 +95,27 @@ def fixed_rates(options: Options, verdicts: Verdicts) -> str:
         "Hot path: CPU of the event loop's thread and of the commits (frame, write, fdatasync); the rest is the "
         "writer's and the engine's, on other threads."
     )
-    return table(STAGE_HEADINGS, rows) + "\n\n" + explained
+    return f"{table(STAGE_HEADINGS, rows)}\n\n{explained}\n\n{budget(stage)}"
+
+
+def budget(stage: Measured) -> str:
+    """Who used the cores at the law's rate: where the limit is."""
+    per_s = stage.summary.acknowledged_per_s / 1e6
+    commits_us = stage.metrics["wal_commit_cpu_seconds_total"] / max(1, stage.summary.acknowledged) * 1e6
+    rows: list[tuple[str, float]] = [
+        ("the event loop's thread: one, so one core is its limit", stage.path_us - commits_us),
+        ("commits: frame, write, fdatasync", commits_us),
+        ("writer, engine, every rollup, merges", stage.cpu_us - stage.path_us),
+        ("the generator", stage.summary.cpu_us_per_request),
+    ]
+    cells = [[name, f"{us:.1f}", f"{us * per_s:.2f}"] for name, us in rows]
+    cells.append(["together", f"{sum(us for _, us in rows):.1f}", f"{sum(us for _, us in rows) * per_s:.2f}"])
+    return (
+        f"Who used the cores at {stage.summary.acknowledged_per_s:,.0f}/s:\n\n"
+        + table(["", "µs a request", f"cores of {os.cpu_count()}"], cells)
+        + "\n\nWhere a target is missed, these are why: what is left of two cores decides how long a burst waits. A "
+        "third core for the engine or the generator would lift it, or less work a request (the steps are below), or a second loop."
+    )
 
 
 def ten_events(options: Options, verdicts: Verdicts) -> str:
