@@ -114,7 +114,8 @@ def budget(stage: Measured) -> str:
         f"Who used the cores at {stage.summary.acknowledged_per_s:,.0f}/s:\n\n"
         + table(["", "µs a request", f"cores of {os.cpu_count()}"], cells)
         + "\n\nWhere a target is missed, these are why: what is left of two cores decides how long a burst waits. A "
-        "third core for the engine or the generator would lift it, or less work a request (the steps are below), or a second loop."
+        "third core for the engine or the generator would lift it, or less work a request (the "
+        "steps are below), or a second loop."
     )
 
 
