@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 
 from chaos.rig.home import mounts_below
 from chaos.rig.shell import RigError, run
+from chaos.rig.watch import until
 
 MIB: Final = 1024 * 1024
 BALLAST: Final = "ballast"
@@ -79,14 +79,15 @@ class Ext4(Disk):
     def repair(self) -> None:
         """What an operator does after the device failed: take it down, check it, mount it again. Nobody uses it."""
         # A check of a file system that is still mounted would take back what it had made durable.
-        deadline = time.monotonic() + UNMOUNT_S
-        while self.path in mounts_below(self.path.parent):
-            if time.monotonic() > deadline:
-                raise RigError(f"{self.path} is in use and can't be taken down")
-            run("umount", str(self.path), check=False)
-            time.sleep(0.05)
+        if not until(self._is_down, UNMOUNT_S, 0.05):
+            raise RigError(f"{self.path} is in use and can't be taken down")
         run("e2fsck", "-f", "-y", str(self.image), check=False)  # 1: errors were corrected
         self.mount()
+
+    def _is_down(self) -> bool:
+        if self.path in mounts_below(self.path.parent):
+            run("umount", str(self.path), check=False)
+        return self.path not in mounts_below(self.path.parent)
 
     def cut(self, copy: Path) -> None:
         """What a power cut now would leave: only what reached the device. The caller has stopped its writers."""

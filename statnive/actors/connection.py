@@ -88,10 +88,9 @@ class Connection:
         self.parser.feed_data(head)
         self.noted = noted = RequestHead(self.peer)
         self.body_bytes = -1
-        if self.others is not None:
-            self.others = None
+        self.others = None
         lowered = head.lower()
-        at = lowered.find(_USER_AGENT)
+        at = lowered.rfind(_USER_AGENT)
         if at >= 0:
             at += len(_USER_AGENT)
             noted.user_agent = head[at : head.find(b"\r", at)].strip(b" \t")  # its letters as they were sent

@@ -98,7 +98,6 @@ class FastLane:
         self._date_until = 0.0
         self._now = 0.0  # on the monotonic clock, of this round
         self._ok = b""  # the most frequent answer, rendered for this second
-        self.rounds = 0
         self.requests = 0
         self.events_requests = 0
         self.handed_over = 0
@@ -140,7 +139,6 @@ class FastLane:
                 await trio.sleep(self._config.gather_ms / 1_000)
                 continue
             self._look_at_clocks()
-            self.rounds += 1
             for fd, mask in ready:
                 connection = connections.get(fd)
                 if connection is not None:

@@ -18,6 +18,7 @@ import msgspec
 from statnive import event as limits
 from statnive.config import IngestConfig
 from statnive.errors import Rejected
+from statnive.ingest.cached import Cached
 from statnive.ingest.currencies import CURRENCIES
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
@@ -174,21 +175,12 @@ class Parser:
         return domains
 
 
-class PageCache:
+class PageCache(Cached):
     """URLs taken apart, least recently used ones forgotten: sites have few URLs, visitors ask for the same ones."""
 
     def __init__(self, entries_max: int) -> None:
         self.of = lru_cache(entries_max)(split_url)
-
-    @property
-    def hits(self) -> int:
-        """URLs answered from the cache."""
-        return self.of.cache_info().hits
-
-    @property
-    def misses(self) -> int:
-        """URLs that had to be taken apart."""
-        return self.of.cache_info().misses
+        self._caches = (self.of,)
 
 
 def split_url(url: str, hash_mode: bool) -> Page:

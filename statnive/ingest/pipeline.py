@@ -62,7 +62,7 @@ class Client(NamedTuple):
     hints: ClientHints | None = None
 
 
-_new = tuple.__new__  # a named tuple's own constructor costs five times as much
+_make_client = Client._make  # at a third of its constructor's cost
 
 
 class Tools(NamedTuple):
@@ -135,7 +135,7 @@ class Pipeline:
             drops.count(DropReason.MALFORMED, str(rejected))
             return answers.errors(400, rejected.field, rejected.reason)
         hints = client_hints(head.hints) if head.hints else None
-        return self._rows(_new(Client, (place, network, asn, head.user_agent, hints)), events)
+        return self._rows(_make_client((place, network, asn, head.user_agent, hints)), events)
 
     def _rows(self, client: Client, events: list[WireEvent | Rejected]) -> Answer | Taken:
         """Each event is judged alone; what is good is taken, what is not is counted and told in the answer."""

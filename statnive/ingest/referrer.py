@@ -20,6 +20,7 @@ from urllib.parse import unquote_plus
 from publicsuffixlist import PublicSuffixList
 
 from statnive import event as limits
+from statnive.ingest.cached import Cached
 from statnive.ingest.channel import NO_CLICK, Campaign, Click, channel_of
 from statnive.ingest.parse import clean
 from statnive.ingest.source_table import NO_SITE, Site, SourceTable
@@ -123,7 +124,7 @@ class Referrer(NamedTuple):
 NO_REFERRER: Final = Referrer("", "", "")
 
 
-class SourceClassifier:
+class SourceClassifier(Cached):
     """`classify(referrer, page_query, own_hosts)`: the Source of an event, None for referrer spam.
 
     `extra_table`: the operator's own list, in the format of tables/sources_more.tsv (else BrokenInput).
@@ -134,6 +135,7 @@ class SourceClassifier:
         self._suffixes = PublicSuffixList()
         self._known = lru_cache(cache_entries)(self._resolve)
         self._texts = lru_cache(cache_entries)(_read_texts)
+        self._caches = (self._known,)
 
     def classify(self, referrer: str, page_query: str, own_hosts: frozenset[str]) -> Source | None:
         tags = self._tags(page_query) if page_query else NO_TAGS
@@ -141,16 +143,6 @@ class SourceClassifier:
             referrer = referrer[: referrer.index("?")]
         resolve = self._known if len(referrer) <= CACHED_CHARS_MAX else self._resolve
         return resolve(referrer, tags, own_hosts)
-
-    @property
-    def hits(self) -> int:
-        """Sources answered from the cache."""
-        return self._known.cache_info().hits
-
-    @property
-    def misses(self) -> int:
-        """Sources that had to be worked out."""
-        return self._known.cache_info().misses
 
     def _tags(self, query: str) -> Tags:
         click, texts, chars = NO_CLICK, [], 0

@@ -25,7 +25,7 @@ class RequestHead:
     def note(self, name: bytes, value: bytes) -> None:
         """Take in one header; `name` in lower case. Repeated X-Forwarded-For lines join, as RFC 9110 says."""
         if name == b"user-agent":
-            self.user_agent = self.user_agent or value
+            self.user_agent = value
         elif name == b"x-forwarded-for":
             self.forwarded_for = self.forwarded_for + b"," + value if self.forwarded_for else value
         elif name in PREFETCH_HEADERS:

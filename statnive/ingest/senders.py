@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from statnive.ingest.cached import Cached
 from statnive.ingest.client_address import ClientAddress, network_key
 from statnive.ingest.geo import Place
 
@@ -32,7 +33,7 @@ class Sender(NamedTuple):
     place: Place
 
 
-class Senders:
+class Senders(Cached):
     """`of(peer, forwarded_for)`: the Sender of a request."""
 
     def __init__(self, addresses: ClientAddress, geo: GeoLookup, cache_entries: int) -> None:
@@ -40,6 +41,7 @@ class Senders:
         self._geo = geo
         self._version = geo.version
         self._known = lru_cache(cache_entries)(self._look_up)
+        self._caches = (self._known,)
 
     def of(self, peer: str, forwarded_for: bytes) -> Sender:
         """By the address that a trusted peer forwards, else by the peer's own."""
@@ -57,13 +59,3 @@ class Senders:
         """Of a peer's address, or of what a trusted peer sent as X-Forwarded-For."""
         address = told if isinstance(told, str) else self._addresses.forwarded(told)
         return Sender(address, network_key(address), self._geo.asn(address), self._geo.place(address))
-
-    @property
-    def hits(self) -> int:
-        """Senders answered from the cache since the databases were last read."""
-        return self._known.cache_info().hits
-
-    @property
-    def misses(self) -> int:
-        """Senders that had to be looked up since then."""
-        return self._known.cache_info().misses

@@ -16,6 +16,7 @@ import ua_parser_rs
 from ua_parser_builtins.matchers import MATCHERS
 
 from statnive.ingest.bots import AGENT_CHARS_MAX, HEADLESS, OVERLONG, UNKNOWN, BotMatcher
+from statnive.ingest.cached import Cached
 from statnive.ingest.parse import clean
 
 NAME_CHARS_MAX: Final = 40
@@ -130,7 +131,7 @@ DEVICES: Final = (
 )
 
 
-class AgentParser:
+class AgentParser(Cached):
     """`parser(header)` is its Agent. At most `cache_entries` headers are remembered."""
 
     def __init__(self, cache_entries: int = 20_000) -> None:
@@ -144,6 +145,7 @@ class AgentParser:
         )
         self._known = lru_cache(cache_entries)(self._parse)
         self._hinted = lru_cache(cache_entries)(self._parse_with_hints)
+        self._caches = (self._known, self._hinted)
 
     def __call__(self, ua: str, hints: ClientHints | None = None) -> Agent:
         if len(ua) > AGENT_CHARS_MAX:
@@ -153,16 +155,6 @@ class AgentParser:
         if sum(map(len, hints)) > HINT_CHARS_MAX:
             hints = ClientHints(*(hint[: HINT_CHARS_MAX // len(hints)] for hint in hints))
         return self._hinted(ua, hints)
-
-    @property
-    def hits(self) -> int:
-        """Agents answered from the cache."""
-        return self._known.cache_info().hits + self._hinted.cache_info().hits
-
-    @property
-    def misses(self) -> int:
-        """Agents that had to be parsed."""
-        return self._known.cache_info().misses + self._hinted.cache_info().misses
 
     def _parse(self, ua: str) -> Agent:
         if len(ua) > AGENT_CHARS_MAX:

@@ -50,22 +50,26 @@ def parse_filters(text: str, segments: Segments = no_segments) -> Filter | None:
     """The filter that `text` holds, None for []. `segments` finds a saved one. Raises Rejected("filters", …)."""
     if len(text) > TEXT_CHARS_MAX:
         raise Rejected("filters", f"is longer than {TEXT_CHARS_MAX} characters")
+    return filter_of(from_json(text, '["is","visit:source",["Google"]]'), segments)
+
+
+def from_json(text: str, example: str) -> object:
+    """What a text of JSON holds. Raises Rejected("filters", …), which shows the example."""
     try:
-        found = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        raise Rejected("filters", 'is no JSON such as ["is","visit:source",["Google"]]') from None
-    return filter_of(found, segments)
+        raise Rejected("filters", f"is no JSON such as {example}") from None
 
 
-def filter_of(decoded: object, segments: Segments = no_segments) -> Filter | None:
+def filter_of(found: object, segments: Segments = no_segments) -> Filter | None:
     """As `parse_filters`, from decoded JSON."""
-    if not isinstance(decoded, list):
+    if not isinstance(found, list):
         raise Rejected("filters", 'must be a list such as ["is","visit:source",["Google"]]')
-    if not decoded:
+    if not found:
         return None
     maker = _Maker(segments)
-    is_one = isinstance(decoded[0], str)
-    made = maker.make(decoded, 1) if is_one else And(tuple(maker.make(part, 2) for part in decoded))
+    is_one = isinstance(found[0], str)
+    made = maker.make(found, 1) if is_one else And(tuple(maker.make(part, 2) for part in found))
     if isinstance(made, And) and len(made.filters) == 1:
         made = made.filters[0]
     check_filter(made)

@@ -32,7 +32,6 @@ STEPS_MAX: Final = 8
 WINDOW_S_MAX: Final = 86_400
 WINDOW_S_DEFAULT: Final = 86_400
 STEP_CHARS_MAX: Final = 2_000
-NEXT_MAX: Final = 100
 _SOMEBODY: Final = "visitor != toFixedString('', 16)"
 
 

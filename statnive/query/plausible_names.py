@@ -11,10 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from statnive.errors import Rejected
-from statnive.query.filters import Segments, filter_of, no_segments
+from statnive.query.filters import Segments, filter_of, from_json, no_segments
 from statnive.query.model import (
     EVENT_DIMENSIONS,
     FILTER_DEPTH_MAX,
@@ -113,11 +111,7 @@ def any_text(pattern: str) -> str:
 
 def parse_filters(text: str, segments: Segments = no_segments) -> Filter | None:
     """As `filters`, from JSON."""
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        raise Rejected("filters", 'is no JSON such as [["is","visit:source",["Google"]]]') from None
-    return filters(found, segments)
+    return filters(from_json(text, '[["is","visit:source",["Google"]]]'), segments)
 
 
 def filters(decoded: object, segments: Segments = no_segments) -> Filter | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -83,6 +84,12 @@ class Verify(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def routes(parts: WebParts) -> list[BaseRoute]:
+    async def changed(change: Callable[..., T], *given: Any) -> T:
+        """Make a change to the sites, in a thread, and have the whole node see it."""
+        result = await trio.to_thread.run_sync(change, *given)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        return result
+
     async def list_sites(request: Request) -> Response:
         sites = await trio.to_thread.run_sync(parts.store.list_sites)
         return JSONResponse({"sites": [site_json(site) for site in sites]})
@@ -93,8 +100,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         def add() -> Site:
             return parts.store.add_site(new.domain, new.timezone, new.aliases)
 
-        site = await trio.to_thread.run_sync(add)
-        await trio.to_thread.run_sync(parts.reload_sites)
+        site = await changed(add)
         for host in site.hosts:
             parts.drops.forget_host(host)
         parts.report("site_added", f"site {site.domain} was added")
@@ -108,16 +114,14 @@ def routes(parts: WebParts) -> list[BaseRoute]:
     async def add_goal(request: Request) -> Response:
         body = await _body(request, SiteGoal)
         new = NewGoal(body.kind, body.target, body.scroll_depth, body.value, body.currency)
-        goal = await trio.to_thread.run_sync(parts.store.add_goal, body.site, new)
-        await trio.to_thread.run_sync(parts.reload_sites)
+        goal = await changed(parts.store.add_goal, body.site, new)
         parts.report("goal_added", f"goal {goal.id} of {body.site} was added")
         return JSONResponse(goal_json(goal), 201)
 
     async def remove_goal(request: Request) -> Response:
         body = await _body(request, SiteName)
         number = int(request.path_params["id"])
-        goal = await trio.to_thread.run_sync(parts.store.remove_goal, body.site, number)
-        await trio.to_thread.run_sync(parts.reload_sites)
+        goal = await changed(parts.store.remove_goal, body.site, number)
         parts.report("goal_removed", f"goal {goal.id} of {body.site} was removed")
         return JSONResponse(goal_json(goal))
 
@@ -147,15 +151,13 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         if found is None:
             raise Rejected("filters", "is empty: a segment has at least one filter")
         text = msgspec.json.encode(json_of(found)).decode()
-        segment = await trio.to_thread.run_sync(parts.store.add_segment, body.site, body.name, text)
-        await trio.to_thread.run_sync(parts.reload_sites)
+        segment = await changed(parts.store.add_segment, body.site, body.name, text)
         return JSONResponse(segment_json(segment), 201)
 
     async def remove_segment(request: Request) -> Response:
         body = await _body(request, SiteName)
         number = int(request.path_params["id"])
-        segment = await trio.to_thread.run_sync(parts.store.remove_segment, body.site, number)
-        await trio.to_thread.run_sync(parts.reload_sites)
+        segment = await changed(parts.store.remove_segment, body.site, number)
         return JSONResponse(segment_json(segment))
 
     async def begin_import(request: Request) -> Response:

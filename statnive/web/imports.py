@@ -25,7 +25,7 @@ from statnive.config import IngestConfig
 from statnive.control.snapshot import Site
 from statnive.errors import Overloaded, Rejected
 from statnive.event import PAGEVIEW, SCROLL_UNTOLD, DropReason, Row
-from statnive.ingest.client_address import ClientAddress, network_key
+from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.fast_reject import FastReject
 from statnive.ingest.parse import WireEvent, split_url
 from statnive.ingest.pipeline import Client, Pipeline, Tools
@@ -171,8 +171,7 @@ def _row(current: OpenImport, entry: Entry) -> Row | DropReason:
         page = split_url(f"http://{current.site.domain}{entry.target}", hash_mode=False)
     except Rejected:
         return DropReason.MALFORMED
-    client = Client(
-        current.pipeline.senders.of(entry.ip, b"").place, network_key(entry.ip), 0, head.user_agent
-    )
+    sender = current.pipeline.senders.of(entry.ip, b"")
+    client = Client(sender.place, sender.network, 0, head.user_agent)
     event = WireEvent(PAGEVIEW, page, (), entry.referrer, {}, True, SCROLL_UNTOLD, 0, 0, "")
     return current.pipeline.row(current.site, client, event, entry.time_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -184,13 +184,11 @@ def _funnel(parts: WebParts) -> Endpoint:
         steps = parse_steps(values.get("steps", ""))
         window_s = whole("window", values.get("window"), WINDOW_S_DEFAULT, 1, WINDOW_S_MAX)
         options = _options(parts, site, values, is_list=False)
-        head = reports.head(site, options.range, fresh_through(parts))
 
         def work(reader: Client) -> dict[str, Any]:
-            return {**head, **funnel(reader, site, options.range, steps, options.filter, window_s)}
+            return funnel(reader, site, options.range, steps, options.filter, window_s)
 
-        read = await parts.reads.ask(site, ("funnel", options, steps, window_s), work)
-        return _csv(csv_of(read.value), f"funnel {site.domain}", read) if _is_csv(values) else answer(read)
+        return await _drill_down(parts, site, values, options, ("funnel", steps, window_s), work)
 
     return endpoint
 
@@ -203,14 +201,11 @@ def _journeys(parts: WebParts) -> Endpoint:
         if len(page) > VALUE_CHARS_MAX:
             raise Rejected("page", f"has {VALUE_CHARS_MAX} characters at most")
         options = _options(parts, site, values, is_list=True)
-        head = reports.head(site, options.range, fresh_through(parts))
 
         def work(reader: Client) -> dict[str, Any]:
-            limit = options.slice.limit
-            return {**head, **journeys(reader, site, options.range, page, options.filter, limit)}
+            return journeys(reader, site, options.range, page, options.filter, options.slice.limit)
 
-        read = await parts.reads.ask(site, ("journeys", options, page), work)
-        return _csv(csv_of(read.value), f"journeys {site.domain}", read) if _is_csv(values) else answer(read)
+        return await _drill_down(parts, site, values, options, ("journeys", page), work)
 
     return endpoint
 
@@ -220,15 +215,27 @@ def _bots(parts: WebParts) -> Endpoint:
         values = read_given(request, BOTS)
         site = find_site(parts, values)
         options = _options(parts, site, values, is_list=True)
-        head = reports.head(site, options.range, fresh_through(parts))
 
         def work(reader: Client) -> dict[str, Any]:
-            return {**head, **bots(reader, site, options.range, options.slice)}
+            return bots(reader, site, options.range, options.slice)
 
-        read = await parts.reads.ask(site, ("bots", options), work)
-        return _csv(csv_of(read.value), f"bots {site.domain}", read) if _is_csv(values) else answer(read)
+        return await _drill_down(parts, site, values, options, ("bots",), work)
 
     return endpoint
+
+
+async def _drill_down(
+    parts: WebParts,
+    site: Site,
+    values: dict[str, str],
+    options: Options,
+    key: tuple[Hashable, ...],
+    work: Callable[[Client], dict[str, Any]],
+) -> Response:
+    """What `work` reads, under the head of every answer. `key`: its name, and what shapes it beside the options."""
+    head = reports.head(site, options.range, fresh_through(parts))
+    read = await parts.reads.ask(site, (options, *key), lambda reader: {**head, **work(reader)})
+    return _csv(csv_of(read.value), f"{key[0]} {site.domain}", read) if _is_csv(values) else answer(read)
 
 
 def fresh_through(parts: WebParts) -> datetime:

@@ -210,6 +210,8 @@ TABLE: list[tuple[str, bytes, int, int]] = [
     ("body of 8192 bytes", post(padded(8_192)), 202, 1),
     ("body of 8193 bytes", post(padded(8_193)), 413, 0),
     ("short user agent", post(EVENT, agent=b"curl/8.5.0"), 204, 0),
+    ("two user agents, the last is short", post(EVENT, b"User-Agent: curl/8.5.0"), 204, 0),
+    ("two user agents, the last is good", post(EVENT, b"User-Agent: " + AGENT, agent=b"curl/8.5.0"), 202, 1),
     ("address as user agent", post(EVENT, agent=b"2001:db8:0:0:0:0:0:1"), 204, 0),
     ("non-ASCII user agent", post(EVENT, agent="Mozilla/5.0 (Möbel)".encode()), 204, 0),
     ("prefetch", post(EVENT, b"Sec-Purpose: prefetch"), 204, 0),
