@@ -43,6 +43,7 @@ from statnive.config import ClickHouseConfig
 from statnive.control.store import ControlStore
 
 DRAIN_S: Final = 60.0
+CHECKS_MAX: Final = 10
 # Whole hours from UTC: at any time the midnight of one of the sites is less than half an hour away.
 ZONES: Final = tuple(f"Etc/GMT{12 - number:+d}" for number in range(VARIETY.sites))
 SEGMENT_BYTES: Final = 64 * 1024  # a few hundred events, so that a short outage fills several
@@ -232,12 +233,34 @@ class Rig:
     ) -> Report:
         """The oracle's verdict over these ledgers. An embedded engine's node must have been stopped."""
         if self.kind == "server":
-            read = [Ledger.read(path) for path in ledgers]
-            return check(
-                self.sql, read, database=self.database, others_allowed=others_allowed, set_aside=set_aside
-            )
+            return self._check_at_rest([Ledger.read(path) for path in ledgers], others_allowed, set_aside)
         assert data_dir or self.node is None, "stop the node first: the engine belongs to one process"
         return check_embedded(ledgers, data_dir or self.data_dir, others_allowed=others_allowed)
+
+    def _check_at_rest(
+        self, ledgers: Sequence[Ledger], others_allowed: bool, set_aside: Iterable[tuple[str, int]]
+    ) -> Report:
+        """A verdict during which the node took nothing: a request that was long on its way (its client has given up,
+        its kernel has not) may come between the reading of events_raw and that of its rollups. Raises RigError.
+        """
+        set_aside = tuple(set_aside)
+        for _ in range(CHECKS_MAX):
+            before = self._rows_at_rest()
+            report = check(
+                self.sql, ledgers, database=self.database, others_allowed=others_allowed, set_aside=set_aside
+            )
+            self.reap()
+            if self.node is None or (before is not None and before == self._rows_at_rest()):
+                return report
+            self.drain()
+        raise RigError(f"the database was not at rest in any of {CHECKS_MAX} checks: no verdict")
+
+    def _rows_at_rest(self) -> float | None:
+        """How many events the node has taken; None while some of them wait, or when it does not answer."""
+        figures = self.figures()
+        if figures is None or figures["writer_lag_rows"]:
+            return None
+        return figures["wal_rows_total"]
 
     # --- putting right --------------------------------------------------------------------------------------
 

@@ -74,6 +74,13 @@ def done_lsn(wal: Path) -> int:
     return state.done_lsn if state else 0
 
 
+def untried(wal: Path) -> list[Placed]:
+    """The frames that no attempt to insert has held: none of their rows can be in ClickHouse."""
+    state = StateFile(wal, RealFileSystem()).load()
+    seen_lsn = state.seen_lsn if state else 0
+    return [placed for placed in frames(wal) if placed.frame.first_lsn > seen_lsn]
+
+
 def make_row(run: str, number: int, *, poison: bool = False) -> bytes:
     """A page view of the load's first site, without its suffix; `poison`: one that ClickHouse can't read."""
     now = int(time.time())

@@ -150,9 +150,8 @@ class TornLog(Scenario):
             self._wrong.append(f"{what}: reported as {found}")
 
     def _flip(self, wal: Path) -> None:
-        """A bit of a frame that is not in ClickHouse yet, with good ones before and behind it."""
-        done = surgery.done_lsn(wal)
-        waiting = [placed for placed in surgery.frames(wal) if placed.frame.first_lsn > done]
+        """A bit of a frame that was never on its way to ClickHouse, with good ones before and behind it."""
+        waiting = surgery.untried(wal)
         if len(waiting) < FRAMES_MIN:
             raise RigError("too few frames wait: try again")
         placed = waiting[len(waiting) // 2]
@@ -161,8 +160,7 @@ class TornLog(Scenario):
 
     def _has_room(self, wal: Path) -> bool:
         """Whether a frame may be torn in the last segment, and enough wait for one to be flipped."""
-        done = surgery.done_lsn(wal)
-        if len([placed for placed in surgery.frames(wal) if placed.frame.first_lsn > done]) < FRAMES_MIN:
+        if len(surgery.untried(wal)) < FRAMES_MIN:
             return False
         try:
             surgery.next_frame(wal, self._torn_rows())
