@@ -180,7 +180,8 @@ def _rows(pipeline: Pipeline, kit: Tools, parts: Iterable[tuple[str, bytes, byte
     site = next(iter(kit.sites.current.by_id.values()))
     rows = []
     for text, network, agent, event in parts:
-        row = pipeline.row(site, Client(kit.geo.place(text), network, 0, agent), event, int(time.time()))
+        now, client = int(time.time()), Client(kit.geo.place(text), network, 0, agent)
+        row = pipeline.row(site, client, event, now, pipeline.identify(site, client, now))
         assert not isinstance(row, DropReason)
         rows.append(row)
     return rows

@@ -53,7 +53,6 @@ class Connection:
         "pending",
         "request_deadline",
         "sock",
-        "target",
     )
 
     def __init__(self, sock: socket.socket, peer: str) -> None:
@@ -67,7 +66,6 @@ class Connection:
         self.pending: Answer | None = None  # the answer that waits for its batch
         self.head: RequestHead | None = None  # set once a head is parsed and its body is not complete
         self.noted = RequestHead(peer)
-        self.target = b""
         self.body_bytes = -1  # -1 = no content-length
         self.others: dict[bytes, bytes] | None = None  # transfer-encoding, expect, if-none-match, where sent
         self.deadline = 0.0
@@ -78,13 +76,8 @@ class Connection:
         self.lingering = False  # answered for the last time; what still comes is thrown away
         self.closed = False
 
-    def on_url(self, url: bytes) -> None:
-        """httptools calls this, in pieces where the target came in pieces."""
-        self.target += url
-
     def read_head(self, head: bytes) -> None:
         """Take in a whole head. Raises httptools' errors."""
-        self.target = b""
         self.parser.feed_data(head)
         self.noted = noted = RequestHead(self.peer)
         self.body_bytes = -1
@@ -108,6 +101,11 @@ class Connection:
             for found in _HINTS.finditer(lowered):
                 start, end = found.span(2)
                 noted.note(found[1], head[start:end].rstrip(b" \t"))
+
+    @staticmethod
+    def target(head: bytes) -> bytes:
+        """The request target of a head that llhttp has accepted: it stands between the line's first two spaces."""
+        return head.split(b" ", 2)[1]
 
     @staticmethod
     def accept_encoding(head: bytes) -> bytes:

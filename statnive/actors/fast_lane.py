@@ -339,7 +339,7 @@ class FastLane:
             return self._give_away(connection, data)
         # The request line of an event is known by heart; only others are taken apart.
         if not data.startswith(self._event_lines):
-            path = connection.target.partition(b"?")[0]
+            path = connection.target(data[:end]).partition(b"?")[0]
             if not (parser.get_http_version() == "1.1" and self._routes.is_fast(path)):
                 return self._give_away(connection, data)
             if path not in self._routes.event_paths or parser.get_method() != b"POST":

@@ -64,27 +64,17 @@ def fits(row: Row) -> bool:
         engaged_ms, scroll_depth, _, _, _, _, _, _, _, _, _, _, _, _, _, city_id, _, _, _, _, _, _, _, goals, revenue,
         _, _, visit_hour, visit_state, scroll_gain, scroll_views,
     ) = row  # fmt: skip
+    # Numbers OR-ed together fit n bits, and are not negative, exactly when each of them does.
     return (
         len(visitor) == VISITOR_BYTES
-        and 0 <= site_id <= U32
-        and 0 <= ts <= U32
+        and 0 <= site_id | ts | hour | duration_delta | engaged_ms | city_id | visit_hour <= U32
+        and 0 <= pageviews | visit_start | scroll_depth | visit_state | scroll_gain | scroll_views <= U8
         and 0 <= visit_id <= U64
         and 0 <= day <= U16
-        and 0 <= hour <= U32
         and 0 <= is_bot <= 1
-        and 0 <= pageviews <= U8
-        and 0 <= visit_start <= U8
         and -128 <= bounce_delta <= 127
-        and 0 <= duration_delta <= U32
-        and 0 <= engaged_ms <= U32
-        and 0 <= scroll_depth <= U8
-        and 0 <= city_id <= U32
         and -(2**63) <= revenue < 2**63
         and (not goals or (min(goals) >= 0 and max(goals) <= U32))
-        and 0 <= visit_hour <= U32
-        and 0 <= visit_state <= U8
-        and 0 <= scroll_gain <= U8
-        and 0 <= scroll_views <= U8
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -83,6 +84,7 @@ class WireEvent(NamedTuple):
 
 _make_event = WireEvent._make  # at a third of its constructor's cost
 _decode_one = msgspec.json.Decoder(Payload).decode
+_decode_all = msgspec.json.Decoder(list[Payload]).decode
 _decode_many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -108,13 +110,11 @@ class Parser:
             return [self._event(body)]
         if start != b"[":
             raise Rejected("body", "must be a JSON object or an array of them")
+        items: Sequence[Payload | msgspec.Raw]
         try:
-            try:
-                items = _decode_many(body)
-            except msgspec.DecodeError:
-                items = _decode_many(_mended(body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Rejected("body", f"is not valid JSON ({_reason(error)})") from None
+            items = _decode_all(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            items = self._one_by_one(body)
         if not 1 <= len(items) <= self._events_max:
             raise Rejected("body", f"must hold 1 to {self._events_max} events, holds {len(items)}")
         events: list[WireEvent | Rejected] = []
@@ -125,16 +125,19 @@ class Parser:
                 events.append(rejected)
         return events
 
-    def _event(self, raw: bytes | msgspec.Raw) -> WireEvent:
+    @staticmethod
+    def _one_by_one(body: bytes) -> list[msgspec.Raw]:
+        """The texts of an array's items, one of which is bad: the others are not."""
         try:
             try:
-                payload = _decode_one(raw)
+                return _decode_many(body)
             except msgspec.DecodeError:
-                payload = _decode_one(_mended(raw))
-        except msgspec.ValidationError as error:
-            raise Rejected(_field(error), _reason(error)) from None
+                return _decode_many(_mended(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected("body", f"is not valid JSON ({_reason(error)})") from None
+
+    def _event(self, item: Payload | bytes | msgspec.Raw) -> WireEvent:
+        payload = item if isinstance(item, Payload) else _decode(item)
         url = payload.u or payload.url
         if not url:
             raise Rejected("url", "is missing")
@@ -312,6 +315,18 @@ def _revenue(revenue: dict[str, Any] | str) -> tuple[int, str]:
     if not amount.is_finite() or abs(amount) >= _REVENUE_LIMIT or currency not in CURRENCIES:
         return 0, ""
     return int((amount * 1_000).to_integral_value()), currency
+
+
+def _decode(raw: bytes | msgspec.Raw) -> Payload:
+    try:
+        try:
+            return _decode_one(raw)
+        except msgspec.DecodeError:
+            return _decode_one(_mended(raw))
+    except msgspec.ValidationError as error:
+        raise Rejected(_field(error), _reason(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected("body", f"is not valid JSON ({_reason(error)})") from None
 
 
 def _field(error: msgspec.ValidationError) -> str:

@@ -174,4 +174,5 @@ def _row(current: OpenImport, entry: Entry) -> Row | DropReason:
     sender = current.pipeline.senders.of(entry.ip, b"")
     client = Client(sender.place, sender.network, 0, head.user_agent)
     event = WireEvent(PAGEVIEW, page, (), entry.referrer, {}, True, SCROLL_UNTOLD, 0, 0, "")
-    return current.pipeline.row(current.site, client, event, entry.time_s)
+    pipeline, site = current.pipeline, current.site
+    return pipeline.row(site, client, event, entry.time_s, pipeline.identify(site, client, entry.time_s))
