@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from chaos.rig.home import mounts_below
-from chaos.rig.shell import RigError, run
+from chaos.rig.shell import RigError, output, run
 from chaos.rig.watch import until
 
 MIB: Final = 1024 * 1024
@@ -85,9 +85,12 @@ class Ext4(Disk):
         self.mount()
 
     def _is_down(self) -> bool:
+        """Not mounted here, nor anywhere else: a process with mounts of its own keeps the loop device too."""
         if self.path in mounts_below(self.path.parent):
             run("umount", str(self.path), check=False)
-        return self.path not in mounts_below(self.path.parent)
+        return self.path not in mounts_below(self.path.parent) and not output(
+            "losetup", "-j", str(self.image)
+        )
 
     def cut(self, copy: Path) -> None:
         """What a power cut now would leave: only what reached the device. The caller has stopped its writers."""

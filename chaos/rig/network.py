@@ -59,7 +59,7 @@ class Namespace:
         return "DROP" in self._iptables("-S")
 
     def _iptables(self, *arguments: str) -> str:
-        return output("ip", "netns", "exec", self.name, "iptables", "-w", "60", *arguments)
+        return output(*_into(self.name), "iptables", "-w", "60", *arguments)
 
 
 class Network:
@@ -89,13 +89,20 @@ class Network:
                 ("ip", "link", "set", there, "up"),
                 ("ip", "link", "set", "lo", "up"),
             ):
-                run("ip", "netns", "exec", name, *command)
+                run(*_into(name), *command)
             namespace.heal()  # iptables works, or says now that it does not
 
     def heal(self) -> None:
         """Every link as new."""
         for namespace in self.groups.values():
             namespace.heal()
+
+
+def _into(name: str) -> tuple[str, ...]:
+    """Goes before a command. Not `ip netns exec`: that gives it mounts of its own, which keep a disk of the rig, or of
+    another one, alive while it is checked and mounted again (seen: a file system that went back in time).
+    """
+    return ("nsenter", f"--net=/run/netns/{name}")
 
 
 @contextmanager

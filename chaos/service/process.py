@@ -33,7 +33,7 @@ class ChildError(Exception):
 class Child:
     """`python -m module arguments…` under the name `name`; its log and its pid are files in `run_dir`.
 
-    `wrapper` goes before the command: ("strace", "-f", …) or ("ip", "netns", "exec", …). `env` is added to
+    `wrapper` goes before the command: ("strace", "-f", …) or ("nsenter", …). `env` is added to
     this process's. Signals go to the process itself, whose pid its ready line tells, not to the wrapper."""
 
     def __init__(

@@ -24,7 +24,7 @@ from chaos.rig.disks import MIB, Ext4, Tmpfs, mounted
 from chaos.rig.home import Home, lives, mounts_below, sweep
 from chaos.rig.network import Network, namespaces
 from chaos.rig.rig import Ended
-from chaos.rig.shell import run
+from chaos.rig.shell import RigError, run
 from chaos.rig.watch import Sample, drain_ratio, parse_metrics
 from chaos.scenarios.contract import SHORT, Span, fatal_end
 from chaos.scenarios.l_power_loss import known_at
@@ -147,6 +147,23 @@ def test_a_power_cut_keeps_what_was_flushed_and_may_lose_what_was_not(tmp_path: 
             assert not (after / "lost").exists()
         disk.repair()
         assert (disk.path / "kept").read_bytes() == b"durable"
+
+
+def test_a_disk_is_not_repaired_while_another_mount_of_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`umount` is content all the same; two live file systems on one image take back what the other wrote."""
+    with Home() as home:
+        disk = Ext4(home.path / "disk", home.path / "image", 16 * MIB)
+        hold = "unshare", "--mount", "sh", "-c", "echo held; exec sleep 600"
+        with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            monkeypatch.setattr("chaos.rig.disks.UNMOUNT_S", 0.2)
+            with pytest.raises(RigError, match="in use"):
+                disk.repair()
+            holder.kill()
+        monkeypatch.undo()
+        disk.repair()
+        assert disk.path in mounts_below(home.path)
 
 
 def test_the_wall_clock_is_set_and_the_monotonic_one_is_not(tmp_path: Path) -> None:
