@@ -69,7 +69,11 @@ def main() -> None:
         if found is None:
             raise
         click.echo(f"statnive: {found}", err=True)
-        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(found, kind)), 1))
+        sys.exit(_exit_code(found))
+
+
+def _exit_code(error: StatniveError) -> int:
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
 
 
 def _first_of_ours(error: BaseException) -> StatniveError | None:
@@ -136,7 +140,7 @@ def serve(data_dir: Path | None, file: Path | None, listen: str | None, clickhou
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     config = _load(data_dir, file, server={"listen": listen}, clickhouse={"url": clickhouse})
-    node = Node(config, listen=True)
+    node = Node(config, listen=True, end_process=_end_process)
     _calm_the_garbage_collector()
     _let_the_commit_thread_in()
     _raise_file_limit()
@@ -144,6 +148,14 @@ def serve(data_dir: Path | None, file: Path | None, listen: str | None, clickhou
         trio.run(partial(_serve, node), strict_exception_groups=True)
     finally:
         node.close()
+
+
+def _end_process(error: BaseException | None) -> None:
+    """At once, whatever threads still do; with the line and the code that `main` would have ended with."""
+    found = None if error is None else _first_of_ours(error)
+    text = found or "a statement of ClickHouse is still under way; its block is sent again at the next start"
+    click.echo(f"statnive: {text}", err=True)
+    os._exit(_exit_code(found) if found else int(error is not None))
 
 
 def _calm_the_garbage_collector() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -49,6 +50,7 @@ from statnive.web.reads import Reads
 from statnive.web.token_gate import TokenGate
 
 DRAIN_DEADLINE_S = 60.0
+END_GRACE_S = 3.0
 
 
 @attrs.define
@@ -62,11 +64,25 @@ class Clocks:
 class Node:
     """One data directory and all that works on it. Build, `await run(...)`, `close()`."""
 
-    def __init__(self, config: Config, *, listen: bool, clocks: Clocks | None = None) -> None:
-        """Open the data directory and recover the log. Raises Busy, BrokenInput, ConfigError or Fatal."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        listen: bool,
+        clocks: Clocks | None = None,
+        end_process: Callable[[BaseException | None], None] | None = None,
+    ) -> None:
+        """Open the data directory and recover the log. Raises Busy, BrokenInput, ConfigError or Fatal.
+
+        `end_process` is called, with what went wrong first, when `run` can't end for END_GRACE_S because ClickHouse
+        holds a thread; it must not return.
+        """
         self.config = config
         self.clocks = clocks or Clocks()
         self.listen = listen
+        self._end_process = end_process
+        self._last_resort: threading.Timer | None = None
+        self._first_error: BaseException | None = None  # of an actor; the others are cancelled for it
         self.stop_requested = trio.Event()
         self.stopped = trio.Event()
         self.started_at = self.clocks.wall()
@@ -211,16 +227,13 @@ class Node:
         for file in self.geo_files if self.listen else ():
             self.auditor.report("geo_missing" if file.missing else "geo", file.said)
         async with trio.open_nursery() as outer:
-            auditor_done = trio.Event()
+            outer.start_soon(self._arm_last_resort)
             audit = partial(auditor.run, check_at_once=self.unclean_stop)
-            await outer.start(
-                partial(_run_then_set, audit, auditor_done), self.auditor, self.engine.drift_rows
-            )
-            committer_done = trio.Event()
-            await outer.start(partial(_run_then_set, committer.run, committer_done), self.committer)
-            writer_done = trio.Event()
-            await outer.start(partial(_run_then_set, writer.run, writer_done), self.writer, self.engine)
-            await outer.start(salts.run, self.salts, self.auditor.report)
+            auditor_done, committer_done, writer_done = trio.Event(), trio.Event(), trio.Event()
+            await outer.start(self._act, audit, auditor_done, self.auditor, self.engine.drift_rows)
+            await outer.start(self._act, committer.run, committer_done, self.committer)
+            await outer.start(self._act, writer.run, writer_done, self.writer, self.engine)
+            await outer.start(self._act, salts.run, trio.Event(), self.salts, self.auditor.report)
             # Rows of the last run that are in the log and not in ClickHouse yet.
             self.writer.notify(self.log.durable_lsn)
             async with trio.open_nursery() as inner:
@@ -228,7 +241,7 @@ class Node:
                 await inner.start(geo_watch.run, self.geo_watch)
                 control = SlowLane(self.control_app, self.config.server, self.auditor.report)
                 if self.acceptor is not None:
-                    await inner.start(acceptor.run, self.acceptor)
+                    await inner.start(self._act, acceptor.run, trio.Event(), self.acceptor)
                     inner.start_soon(control.serve_listener, _listen_control(self.config.data_dir))
                 task_status.started(self)
                 await self.stop_requested.wait()
@@ -252,8 +265,44 @@ class Node:
             with trio.move_on_after(1.0):
                 await auditor_done.wait()
             outer.cancel_scope.cancel()
+        self._disarm_last_resort()
         self.state_file.mark_clean()
         self.stopped.set()
+
+    async def _act(
+        self,
+        run: Callable[..., Any],
+        done: trio.Event,
+        *arguments: Any,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run an actor to its end, then set `done`; the first one's error is kept."""
+        try:
+            await run(*arguments, task_status=task_status)
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            self._first_error = self._first_error or error
+            raise
+        done.set()
+
+    async def _arm_last_resort(self) -> None:
+        """Once everything is cancelled: a statement that ClickHouse never answers must not keep the process. Seen: the
+        engine waits for ever to drop a table on a disk that has failed. The next start finds it as after a kill.
+        """
+        try:
+            await trio.sleep_forever()
+        finally:
+            if self._end_process is not None:
+                end = partial(self._end_process, self._first_error)
+                self._last_resort = threading.Timer(END_GRACE_S, end)
+                self._last_resort.daemon = True
+                self._last_resort.start()
+
+    def _disarm_last_resort(self) -> None:
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+            self._last_resort.join()  # where it has begun, the process ends here, and its stop was no clean one
 
     async def _drain_acceptor(self, handle: acceptor.AcceptorHandle) -> None:
         handle.begin_drain()
@@ -325,16 +374,6 @@ class Node:
         self.log.close()
         self.store.close()
         os.close(self._lock)
-
-
-async def _run_then_set(
-    run: Callable[..., Any],
-    done: trio.Event,
-    *arguments: Any,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    await run(*arguments, task_status=task_status)
-    done.set()
 
 
 def _optional_path(text: str) -> Path | None:

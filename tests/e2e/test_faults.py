@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from chaos.rig.watch import until
 from tests.e2e.server import BROWSER, NOON_ZONE, TIMEOUT_S, Server, environment, statnive
 
 GEOIP = Path(__file__).parents[2].parent / "shared" / "data" / "geoip"
@@ -166,6 +167,28 @@ def test_sigterm_answers_what_is_in_flight_and_brings_every_acknowledged_event_i
         assert any("every event is in ClickHouse" in line for line in server.output)
     with Server(tmp_path / "data") as again:
         assert again.stats("overview", site="term.example", period="day")["metrics"]["pageviews"] == 21
+
+
+def test_a_statement_that_clickhouse_never_answers_does_not_keep_an_ending_process(tmp_path: Path) -> None:
+    """Its thread can't be ended: the process is, and its stop was no clean one."""
+    statnive("site", "add", "hole.example", data_dir=tmp_path / "data")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = {
+            "STATNIVE_CLICKHOUSE_URL": f"http://default:x@127.0.0.1:{silent.getsockname()[1]}",
+        }
+        with Server(tmp_path / "data", settings=settings) as server:
+            assert server.event(host="hole.example").status_code == 202
+            silent.settimeout(TIMEOUT_S)
+            asked, _ = silent.accept()
+            with asked:
+                asked.settimeout(TIMEOUT_S)
+                assert asked.recv(1) != b""  # the writer has asked something, and waits
+                os.kill(server.pid, 15)
+                assert until(lambda: any("draining" in line for line in server.output), TIMEOUT_S, 0.05)
+                os.kill(server.pid, 15)
+                assert server.wait() == 0
+                assert any("still under way" in line for line in server.output)
+        assert (tmp_path / "data" / "wal" / "running").exists()
 
 
 def test_parts_that_are_not_there_are_refused_not_ignored(tmp_path: Path) -> None:
