@@ -29,6 +29,7 @@ ROOT: Final = Path(__file__).parents[1]
 COPIED: Final = ("statnive", "chaos")
 DEADLINE_S: Final = 900.0
 RED_SHOWN_MAX: Final = 4
+QUICK: Final = ("--quick",)  # where the shortest windows are enough to notice
 
 
 @attrs.frozen
@@ -59,6 +60,7 @@ MUTATIONS: Final = (
         "            return\n        except OSError:\n            self._close(connection)\n            return\n"
         "        if not data:\n",
         "            return\n        if not data:\n",
+        QUICK,
     ),
     Mutation(
         "B",
@@ -66,6 +68,7 @@ MUTATIONS: Final = (
         "statnive/actors/fast_lane.py",
         "            elif length > len(data):\n",
         "            elif length > 0 and not data:\n",
+        QUICK,
     ),
     Mutation(
         "C",
@@ -99,12 +102,11 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "G",
-        "the checkpoint comes after the insert",
+        "what the log holds behind the checkpoint is inserted at the next start",
         "statnive/actors/writer.py",
-        "        await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))\n"
-        "        await self._insert(block, frames, in_doubt=False)\n",
-        "        await self._save(WriterState(handle.log.log_id, last, None))\n"
-        "        await self._insert(block, frames, in_doubt=False)\n",
+        "        self.state = state or WriterState(log.log_id, 0)\n",
+        "        self.state = WriterState(log.log_id, log.durable_lsn)\n",
+        QUICK,
     ),
     Mutation(
         "H",
@@ -120,6 +122,7 @@ MUTATIONS: Final = (
         "statnive/wal/fs.py",
         "        os.fdatasync(fd)\n",
         "        try:\n            os.fdatasync(fd)\n        except OSError:\n            return\n",
+        QUICK,
     ),
     Mutation(
         "J",
@@ -127,6 +130,7 @@ MUTATIONS: Final = (
         "statnive/wal/segment.py",
         "            good = _find_good(buffer, offset, log_id, expected, limit_lsn)\n",
         "            good: Found | None = None\n",
+        QUICK,
     ),
     Mutation(
         "K",
@@ -141,6 +145,7 @@ MUTATIONS: Final = (
         "statnive/wal/fs.py",
         "        os.fdatasync(fd)\n",
         "        return\n",
+        QUICK,
     ),
 )
 
