@@ -29,6 +29,7 @@ ROOT: Final = Path(__file__).parents[1]
 COPIED: Final = ("statnive", "chaos")
 DEADLINE_S: Final = 900.0
 RED_SHOWN_MAX: Final = 4
+HEADING: Final = "\n\n## "
 QUICK: Final = ("--quick",)  # where the shortest windows are enough to notice
 
 
@@ -89,8 +90,9 @@ MUTATIONS: Final = (
         "E",
         "a block is retried for as long as it takes",
         "statnive/actors/writer.py",
-        "                handle.retries += 1\n",
-        "                handle.retries += 1\n                if handle.retries % 5 == 0:\n"
+        '                delay_s = await self._back_off(f"block {block.token} is retried", error, delay_s)\n',
+        '                delay_s = await self._back_off(f"block {block.token} is retried", error, delay_s)\n'
+        "                if handle.retries % 5 == 0:\n"
         "                    return block\n",
     ),
     Mutation(
@@ -183,25 +185,29 @@ def apply(mutation: Mutation, tree: Path) -> None:
     file.write_text(text.replace(mutation.old, mutation.new))
 
 
-def receipt(verdicts: Sequence[Verdict]) -> str:
-    """docs/receipts/mutations.md."""
+def receipt(verdicts: Sequence[Verdict], before: str = "") -> str:
+    """docs/receipts/mutations.md. What did not run this time is taken over from the file as it was `before`."""
+    sections = {part[0]: part.rstrip() for part in before.split(HEADING)[1:]}
+    sections |= {one.mutation.letter: _section(one) for one in verdicts}
     lines = [
         "# Each scenario without its guard: a receipt",
         "",
-        f"Written by `python -m chaos.mutation`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC. One guard of "
-        "the product removed in a copy of the tree, and the scenario that is for it: it must turn red.",
-        "",
+        "Written by `python -m chaos.mutation --receipt docs/receipts/mutations.md`. One guard of the product is "
+        "removed in a copy of the tree, and the scenario that is for it is run: it must turn red.",
     ]
-    for one in verdicts:
-        mutation = one.mutation
-        verdict = "red" if one.red else one.failure or "**stayed green**"
-        lines += [f"## {mutation.letter}: {mutation.guard}", "", f"`{mutation.file}`", "", "```diff"]
-        lines += [f"-{line}" for line in mutation.old.rstrip("\n").splitlines()]
-        lines += [f"+{line}" for line in mutation.new.rstrip("\n").splitlines()]
-        lines += ["```", "", f"{verdict}:" if one.red else verdict, ""]
-        lines += [f"- {said}" for said in one.red[:RED_SHOWN_MAX]]
-        lines += [""] if one.red else []
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines) + "".join(HEADING + sections[letter] for letter in sorted(sections)) + "\n"
+
+
+def _section(verdict: Verdict) -> str:
+    mutation = verdict.mutation
+    command = " ".join(["python -m chaos.matrix --only", mutation.letter, *mutation.options])
+    ran = f"`{command}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC: "
+    lines = [f"{mutation.letter}: {mutation.guard}", "", f"`{mutation.file}`", "", "```diff"]
+    lines += [f"-{line}" for line in mutation.old.rstrip("\n").splitlines()]
+    lines += [f"+{line}" for line in mutation.new.rstrip("\n").splitlines()]
+    lines += ["```", "", ran + ("red" if verdict.red else verdict.failure or "**stayed green**"), ""]
+    lines += [f"- {said}" for said in verdict.red[:RED_SHOWN_MAX]]
+    return "\n".join(lines).rstrip()
 
 
 @contextmanager
@@ -237,7 +243,7 @@ def main(only: str, file: Path | None) -> None:
         for said in verdict.red[:RED_SHOWN_MAX]:
             print(f"    {said}", flush=True)
     if file is not None:
-        file.write_text(receipt(verdicts))
+        file.write_text(receipt(verdicts, file.read_text() if file.exists() else ""))
     if any(verdict.failure for verdict in verdicts):
         sys.exit(2)
     sys.exit(any(not verdict.red for verdict in verdicts))
