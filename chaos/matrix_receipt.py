@@ -1,13 +1,19 @@
-"""docs/receipts/chaos.md: what a run of the matrix found, and which of the thresholds it met."""
+"""docs/receipts/chaos.md: what the last run of each scenario found, and which of the thresholds were met.
+
+The figures are kept beside it, in chaos.json: `make chaos ONLY=I` plays one scenario anew, and its line is replaced.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import attrs
 
 from chaos.scenarios.contract import (
     CLIENT_LOSS_MAX,
@@ -15,7 +21,6 @@ from chaos.scenarios.contract import (
     FATAL_END_S,
     INGEST_BACK_S,
     Outcome,
-    Windows,
 )
 
 NO_LOSS: Final = "acknowledged and lost: 0"
@@ -31,20 +36,35 @@ ENDS: Final = (
 THRESHOLDS: Final = (NO_LOSS, NO_DOUBLES, CLIENT_LOSS, BACK, DRAINED, ENDS)
 
 
-def receipt(outcomes: Sequence[Outcome], command: str, windows: Windows) -> str:
+def write(file: Path, outcomes: Sequence[Outcome], command: str) -> None:
+    """Write the receipt, with the lines of earlier runs on this machine where there is no later one."""
+    figures = file.with_suffix(".json")
+    known: dict[str, Any] = json.loads(figures.read_text()) if figures.exists() else {}
+    latest = {}
+    if known.get("machine") == machine():
+        latest = {plain["letter"]: Outcome(**plain) for plain in known["outcomes"]}
+    latest |= {one.letter: one for one in outcomes}
+    ordered = [latest[letter] for letter in sorted(latest)]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(receipt(ordered, command))
+    kept = {"machine": machine(), "outcomes": [attrs.asdict(one) for one in ordered]}
+    figures.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
+def receipt(outcomes: Sequence[Outcome], command: str) -> str:
     """The whole file."""
     ordered = sorted(outcomes, key=lambda outcome: outcome.letter)
+    held = ", ".join(f"{seconds:g}" for seconds in sorted({one.held_s for one in ordered}))
     lines = [
         "# The chaos matrix: a receipt",
         "",
-        f"Written by `{command}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, on {os.cpu_count()} cores "
-        f"({_cpu()}), Linux {platform.release()}, Python {platform.python_version()}.",
-        f"Each fault was held for {windows.hold_s:g} s or until it bit; clients came all the time, on an open loop.",
+        f"Written by `{command}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, on {machine()}.",
+        f"Each fault was held for {held} s or until it bit; clients came all the time, on an open loop.",
         "Figures are events; the times are the worst over the scenario's faults.",
         "",
         "| scenario | verdict | sent | acknowledged | of them lost | duplicated | worst ack | ingest back after "
-        "| restart | backlog drained at |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| restart | backlog drained at | run (UTC) |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
         *map(_row, ordered),
         "",
         "*Lost* in J are the events of the frame that was flipped on the disk, which the node reported as lost, "
@@ -103,11 +123,14 @@ def _row(one: Outcome) -> str:
     drain = "–" if one.drain_ratio is None else f"{one.drain_ratio:.0f} × live"
     return (
         f"| {one.letter} {one.title} | {'green' if one.ok else '**red**'} | {one.sent:,} | {one.acknowledged:,} "
-        f"| {one.lost:,} | {one.duplicated:,} | {one.worst_ack_ms:,.0f} ms | {back} | {restart} | {drain} |"
+        f"| {one.lost:,} | {one.duplicated:,} | {one.worst_ack_ms:,.0f} ms | {back} | {restart} | {drain} "
+        f"| {one.ended_at} |"
     )
 
 
-def _cpu() -> str:
+def machine() -> str:
+    """What it ran on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    cpu = names[0] if names else platform.machine()
+    return f"{os.cpu_count()} cores ({cpu}), Linux {platform.release()}, Python {platform.python_version()}"

@@ -19,7 +19,7 @@ class Injection:
     """`Injection(home, pid, calls, what)` is on until `end`, or until the process ends.
 
     `what` is strace's: "error=EIO:when=1+", "signal=KILL:when=3". It counts for each thread by itself. `path`: only
-    calls that name this file.
+    calls whose first path it is.
     """
 
     def __init__(

@@ -131,6 +131,8 @@ class Outcome:
     facts: dict[str, str] = attrs.field(factory=dict)
     red: list[str] = attrs.field(factory=list)
     seconds: float = 0.0
+    held_s: float = 0.0  # each of the faults
+    ended_at: str = ""  # the run, UTC
 
     @property
     def ok(self) -> bool:
@@ -324,6 +326,8 @@ def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, sta
     outcome.fatal_ends = sum(ended.code == FATAL_CODE for ended in ends)
     outcome.facts |= scenario.facts(played)
     outcome.seconds = time.monotonic() - started
+    outcome.held_s = scenario.windows.hold_s
+    outcome.ended_at = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
     return outcome
 
 

@@ -263,9 +263,11 @@ def test_a_plot_is_well_formed_and_keeps_its_peaks() -> None:
 class WornRig:
     """As much of a Rig as the matrix looks at."""
 
-    def __init__(self, home: object, kind: str, *, groups: tuple[str, ...], name: str) -> None:
+    def __init__(
+        self, home: object, kind: str, *, disk_bytes: int, groups: tuple[str, ...], name: str
+    ) -> None:
         self.name, self.is_closed = name, False
-        self.disk = SimpleNamespace(free_bytes=60, size_bytes=100)
+        self.disk = SimpleNamespace(free_bytes=80, size_bytes=100)
 
     def __enter__(self) -> WornRig:
         return self
@@ -283,7 +285,7 @@ def test_a_rig_whose_disk_earlier_scenarios_have_filled_is_made_anew(monkeypatch
     with chaos.matrix.Matrix(None) as matrix:  # type: ignore[arg-type]
         first: Any = matrix.rig("embedded")
         assert matrix.rig("embedded") is first
-        first.disk.free_bytes = 49
+        first.disk.free_bytes = 70
         second: Any = matrix.rig("embedded")
         assert (first.is_closed, second.is_closed) == (True, False)
         assert second.name != first.name
