@@ -90,9 +90,8 @@ MUTATIONS: Final = (
         "E",
         "a block is retried for as long as it takes",
         "statnive/actors/writer.py",
-        '                delay_s = await self._back_off(f"block {block.token} is retried", error, delay_s)\n',
-        '                delay_s = await self._back_off(f"block {block.token} is retried", error, delay_s)\n'
-        "                if handle.retries % 5 == 0:\n"
+        "                handle.retries += 1\n",
+        "                handle.retries += 1\n                if handle.retries % 5 == 0:\n"
         "                    return block\n",
     ),
     Mutation(

@@ -11,7 +11,6 @@ Invariants: I1 every promise is judged by sets of rows, on the medium's image wh
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +54,6 @@ class Ledger:
         self._disk, self._engine, self._directory = disk, engine, directory
         self.requests: list[Request] = []
         self.checkpoint = 0  # as any later start may find it
-        self._documents: list[bytes] = []  # all states that were ever written
         self.log_id = 0
         self.log_end = self.lag_rows = 0
         self.violations: list[str] = []
@@ -125,24 +123,6 @@ class Ledger:
         if missing:
             raise self.broken(f"checkpoint {done}: the engine does not durably hold {missing}")
         self.checkpoint = done
-        self._documents.append(document)
-
-    def put_state_back(self, rng: random.Random) -> int | None:
-        """Between two lives somebody puts an earlier state in place, of which the log still holds what follows; its
-        checkpoint.
-        """
-        path = self._directory / STATE_NAME
-        first = min((lsn for name in self._disk.names if (lsn := parse_name(name.name))), default=0)
-        fitting = [document for document in self._documents if _done_lsn(document) >= first - 1]
-        files = [names[path] for names in (self._disk.names, self._disk.durable_names) if path in names]
-        if not fitting or not files:
-            return None
-        document = rng.choice(fitting)
-        for file in files:
-            file.volatile[:] = file.durable[:] = document
-            file.dirty.clear()
-        self.checkpoint = _done_lsn(document)
-        return self.checkpoint
 
     def _not_durable(self, first_lsn: int, last_lsn: int) -> dict[str, list[int]]:
         wanted = set(range(first_lsn, last_lsn + 1))

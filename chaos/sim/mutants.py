@@ -126,10 +126,6 @@ def _doubt_is_forgotten_by_a_restart() -> AbstractContextManager[object]:
     return patch.object(writer._Writer, "_insert", sure)
 
 
-def _what_clickhouse_holds_is_not_asked() -> AbstractContextManager[object]:
-    return patch.object(clickhouse_engine.Engine, "highest_lsn", lambda self, log_id: 0)
-
-
 def _lose_the_token() -> AbstractContextManager[object]:
     insert, numbers = SimDriver.insert, itertools.count()
 
@@ -158,7 +154,6 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "trim before the checkpoint is durable": _trim_before_checkpoint,
     "skip verification": _skip_verification,
     "doubt is forgotten by a restart": _doubt_is_forgotten_by_a_restart,
-    "what ClickHouse holds is not asked": _what_clickhouse_holds_is_not_asked,
     "lose the token": _lose_the_token,
     "what a repair left stays": _what_a_repair_left_stays,
     "a cut-off replacement is not looked for": _a_cut_off_replacement_is_not_looked_for,

@@ -52,7 +52,6 @@ class LifePlan:
     clock_s: float = 0.0  # how far the wall clock is off
     drain_s: float = 1.0
     cut_after: bool = False  # the power fails once the process is gone, whatever ended it
-    state_back: bool = False  # afterwards somebody puts an earlier state file in place of the last one
 
 
 @attrs.frozen
@@ -128,8 +127,6 @@ def _life(rng: random.Random, kind: Kind, disk: str) -> LifePlan:
         checks=rng.choice((0, 0, 0, 1, 3)),
         clock_s=rng.choice((0.0, 0.0, 120.0, -120.0, 2 * 86_400.0)),
         cut_after=rng.random() < 0.25,
-        # A server may still get an old insert late, under a token that no block has any more.
-        state_back=kind == "embedded" and rng.random() < 0.2,
     )
 
 

@@ -179,8 +179,6 @@ class World:
             self.disk.crash(self.rng)
         else:
             self.disk.restart()
-        if plan.state_back:
-            self.trace("state back", self.ledger.put_state_back(self.rng))
         if self.plan.kind == "embedded":
             if power:
                 self.engine.power_cut()

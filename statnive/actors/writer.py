@@ -8,8 +8,7 @@ Invariants: I1 one block at a time, of whole frames, contiguous; I2 a block's LS
             every retry and replay sends the same rows under the same token; I3 done_lsn moves only after the insert
             succeeded (embedded: and reached the disk), and is durable before a segment is given back; I4 nothing is
             held in memory beyond one block; I5 only the answer to a block's first attempt is believed: after
-            anything else the block is in doubt, and is counted and repaired by `settle_block`; I6 so is each block
-            of which ClickHouse already holds LSNs before its first attempt: the state file went back in time.
+            anything else the block is in doubt, and is counted and repaired by `settle_block`.
 Failure:    Retryable: the same block again, for ever, with capped backoff and jitter. PoisonBlock: the bad rows are
             found, kept in quarantine files, reported and left out. Anything else ends the process.
 Shutdown:   `close()`; what is durable is inserted, bounded by the node's drain deadline, then `run` returns. What
@@ -55,9 +54,6 @@ class BlockSink(Protocol):
         """Return when each row of a block that may have been sent is in once, and the rollups fit; what had to be
         repaired, in words. Raises Retryable or PoisonBlock.
         """
-
-    def highest_lsn(self, log_id: int) -> int:
-        """The highest LSN of a log that ClickHouse holds a row of; 0: none. Raises Retryable."""
 
     def find_refused(self, rows: Mapping[int, bytes]) -> dict[int, str]:
         """Which rows are refused for ever, by LSN, and why. Inserts nothing. Raises Retryable."""
@@ -173,9 +169,6 @@ class _Writer:
         self._sink = sink
         self._limiter = trio.CapacityLimiter(1)
         self._last_block_at = float("-inf")
-        self._held_lsn: int | None = (
-            None  # the highest in ClickHouse before this run's first block; None: not asked
-        )
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         """One hop; never abandoned, so that a write is never left half known."""
@@ -207,36 +200,14 @@ class _Writer:
             rows_max=handle.config.block_rows_max,
             bytes_max=handle.config.block_bytes_max,
         )
-        held_lsn = await self._held()
         frames = _one_schema(await self._in_thread(read))
         assert frames, "rows are durable but no frame holds them"
-        in_doubt = frames[0].first_lsn <= held_lsn  # keeps I6
-        if in_doubt:
-            frames = [frame for frame in frames if frame.first_lsn <= held_lsn]
         first, last = frames[0].first_lsn, frames[-1].last_lsn
         rows = sum(len(frame.lengths) for frame in frames)
         partitions = await self._in_thread(partial(_partitions, frames))
         block = Block(first, last, rows, f"{handle.log.log_id:016x}-{first}-{last}", partitions)
         await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))
-        await self._insert(block, frames, in_doubt=in_doubt)
-
-    async def _held(self) -> int:
-        """The highest LSN that ClickHouse held when this run began; the checkpoint, unless that is an older one."""
-        handle = self._handle
-        delay_s = handle.config.retry_first_ms / 1_000
-        while self._held_lsn is None:
-            try:
-                self._held_lsn = await self._in_thread(partial(self._sink.highest_lsn, handle.log.log_id))
-            except Retryable as error:
-                delay_s = await self._back_off("what ClickHouse holds is asked again", error, delay_s)
-            else:
-                if self._held_lsn > handle.done_lsn:
-                    handle.report(
-                        "checkpoint_behind",
-                        f"ClickHouse holds rows up to LSN {self._held_lsn}, the checkpoint is {handle.done_lsn}: "
-                        "each is looked for before it is sent",
-                    )
-        return self._held_lsn
+        await self._insert(block, frames, in_doubt=False)
 
     async def _insert(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> None:
         handle = self._handle
@@ -267,23 +238,18 @@ class _Writer:
             except Retryable as error:
                 # Not ambiguous = not a byte of it was sent: the next attempt is the first one again (keeps I5).
                 in_doubt = in_doubt or getattr(error, "ambiguous", True)
-                delay_s = await self._back_off(f"block {block.token} is retried", error, delay_s)
+                handle.retries += 1
+                if handle.last_error != str(error):
+                    handle.last_error = str(error)
+                    handle.report("insert_failed", f"block {block.token} is retried: {error}")
+                await trio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                delay_s = min(delay_s * 2, handle.config.retry_max_ms / 1_000)
             else:
                 if handle.last_error:
                     handle.report("insert_recovered", f"block {block.token} is in")
                     handle.last_error = ""
                 handle.insert_s_sum += trio.current_time() - started
                 return block
-
-    async def _back_off(self, what: str, error: Retryable, delay_s: float) -> float:
-        """Say why, once, and wait; the next delay."""
-        handle = self._handle
-        handle.retries += 1
-        if handle.last_error != str(error):
-            handle.last_error = str(error)
-            handle.report("insert_failed", f"{what}: {error}")
-        await trio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-        return min(delay_s * 2, handle.config.retry_max_ms / 1_000)
 
     async def _attempt(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> None:
         if not in_doubt:

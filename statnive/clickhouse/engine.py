@@ -130,11 +130,6 @@ class Engine:
             notes, self._notes = self._notes + notes, []
             return notes
 
-    def highest_lsn(self, log_id: int) -> int:
-        """The highest LSN of a log in events_raw; 0: none. Raises Retryable."""
-        with self._lock:
-            return verify.highest_lsn(self._prepare_writer(), log_id)
-
     def find_refused(self, rows: Mapping[int, bytes]) -> dict[int, str]:
         """Which rows ClickHouse can't read, by LSN, and why; {} = all can be read. Inserts nothing."""
         with self._lock:

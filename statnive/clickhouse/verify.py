@@ -89,15 +89,6 @@ def count_block(client: Client, log_id: int, first_lsn: int, last_lsn: int) -> d
     return {row["partition"]: row["row_count"] for row in rows}
 
 
-def highest_lsn(client: Client, log_id: int) -> int:
-    """The highest LSN of a log in events_raw; 0 when it holds none. Reads one column of all partitions."""
-    (row,) = client.operator_query(
-        f"SELECT max(lsn) AS high FROM {client.database}.{RAW_TABLE} WHERE log_id = {{log_id:UInt64}}",
-        {"log_id": log_id},
-    )
-    return int(row["high"])
-
-
 def drift(client: Client, partitions: Collection[int] = ()) -> list[Drift]:
     """Every partition (of `partitions`; () = all) of every rollup whose `events` is not the number of rows in
     events_raw; [] = all is well.

@@ -44,8 +44,6 @@ class FakeSink:
         self.settled: list[SentBlock] = []
         self.events: list[str] = []
         self.notes: list[str] = []
-        self.held_lsn = 0
-        self.held_errors: list[Exception] = []
         self._fail = fail
         self._poison = poison
 
@@ -58,11 +56,6 @@ class FakeSink:
         self.settled.append(block)
         self._attempt(b"".join(block.rows.values()), len(block.rows), block.token)
         return self.notes
-
-    def highest_lsn(self, log_id: int) -> int:
-        if self.held_errors:
-            raise self.held_errors.pop()
-        return self.held_lsn
 
     def find_refused(self, rows: Mapping[int, bytes]) -> dict[int, str]:
         self.events.append("find")
@@ -188,38 +181,6 @@ async def test_a_block_of_the_last_run_is_sent_again_as_it_was(tmp_path: Path) -
     assert (block.log_id, block.first_lsn, block.last_lsn) == (fixture.log.log_id, 1, 2)
     assert list(block.rows) == [1, 2]
     assert fixture.lsns(second) == [1, 2, 3]
-
-
-async def test_rows_that_clickhouse_holds_beyond_the_checkpoint_are_looked_for_before_they_are_sent(
-    tmp_path: Path,
-) -> None:
-    """The state file went back in time, or away: what was sent since is not known, and must not go in twice."""
-    fixture, sink = Fixture(tmp_path), FakeSink()
-    for path in ("/a", "/b", "/c"):
-        fixture.append(path)
-    sink.held_lsn = 2
-    await fixture.drain(sink)
-    assert sink.events == ["settle", "flush", "insert", "flush"]
-    assert [list(block.rows) for block in sink.settled] == [[1, 2]]
-    assert fixture.lsns(sink) == [1, 2, 3]
-    assert [kind for kind, _ in fixture.reports] == ["checkpoint_behind"]
-
-
-async def test_nothing_is_sent_before_clickhouse_has_said_what_it_holds(tmp_path: Path) -> None:
-    fixture, sink = Fixture(tmp_path), FakeSink()
-    sink.held_errors = [Unavailable("refused", ambiguous=False)] * 3
-    fixture.append("/a")
-    await fixture.drain(sink)
-    assert sink.events == ["insert", "flush"]
-    assert fixture.handle.stats()["writer_retries_total"] == 3
-    assert [kind for kind, _ in fixture.reports] == ["insert_failed", "insert_recovered"]
-
-
-async def test_clickhouse_is_not_asked_when_nothing_waits(tmp_path: Path) -> None:
-    fixture, sink = Fixture(tmp_path), FakeSink()
-    sink.held_errors = [Unavailable("refused", ambiguous=False)]
-    await fixture.drain(sink)
-    assert len(sink.held_errors) == 1
 
 
 async def test_the_block_is_on_disk_before_its_first_attempt(tmp_path: Path) -> None:

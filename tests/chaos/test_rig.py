@@ -12,7 +12,7 @@ import time
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -283,10 +283,10 @@ def test_a_rig_whose_disk_earlier_scenarios_have_filled_is_made_anew(monkeypatch
     """A full disk is H's: met in another scenario it would be a second fault, which nobody applied."""
     monkeypatch.setattr(chaos.matrix, "Rig", WornRig)
     with chaos.matrix.Matrix(None) as matrix:  # type: ignore[arg-type]
-        first: Any = matrix.rig("embedded")
-        assert matrix.rig("embedded") is first
+        first = cast(Any, matrix.rig("embedded"))
+        assert cast(Any, matrix.rig("embedded")) is first
         first.disk.free_bytes = 70
-        second: Any = matrix.rig("embedded")
+        second = cast(Any, matrix.rig("embedded"))
         assert (first.is_closed, second.is_closed) == (True, False)
         assert second.name != first.name
     assert second.is_closed

@@ -90,7 +90,6 @@ def test_a_broken_promise_is_told_with_its_trace_and_its_seed() -> None:
         ("report repaired", "a table that was wrong"),
         ("checked", "a full check beside the writer"),
         ("cancelled", "a stop without a drain"),
-        ("report checkpoint_behind", "a checkpoint that went back"),
     ],
 )
 def test_each_fault_happens(fault: str, said: str) -> None:
