@@ -118,8 +118,8 @@ FIRST ?= 0
 sim: $(DEV_STAMP) ## Simulate SEEDS worlds (from FIRST on): log, committer and writer on a failing disk and engine
 	$(BIN)/python -m chaos.sim --seeds $(SEEDS) --first $(FIRST)
 
-chaos: $(DEV_STAMP) debian ## Break a node in every way there is, under load (HOLD=seconds, ONLY=A,C), and account for every event
-	$(BIN)/python -m chaos.matrix $(if $(HOLD),--hold $(HOLD)) $(if $(ONLY),--only $(ONLY))
+chaos: $(DEV_STAMP) debian ## Break a node in every way there is, under load, account for every event and write docs/receipts/chaos.md (HOLD=seconds, ONLY=A,C)
+	$(BIN)/python -m chaos.matrix $(if $(HOLD),--hold $(HOLD)) $(if $(ONLY),--only $(ONLY)) --receipt docs/receipts/chaos.md
 
 HOURS ?= 72
 soak: $(DEV_STAMP) debian ## The same for HOURS, in turn, with a daily curve; ends with the oracle and soak-report/report.md

@@ -23,7 +23,8 @@ from typing import Any, Final
 import trio
 
 from chaos.rollup_check import check_rollups
-from statnive.clickhouse.client import connect
+from statnive.clickhouse import verify
+from statnive.clickhouse.client import RAW_TABLE, connect
 from statnive.clickhouse.rows import RowEncoder
 from statnive.config import ClickHouseConfig, Config, GeoConfig, WalConfig, WriterConfig
 from statnive.event import SCROLL_UNTOLD, Row
@@ -39,7 +40,6 @@ ROW_BYTES: Final = 1_400
 MONTHS: Final = (202610, 202611)
 DAYS: Final = (20_757, 20_758)  # 2026-10-31, 2026-11-01: each block is two parts in each table
 NOON: Final = 1_793_534_400
-TABLES: Final = ("events_raw", "hourly_visitors", "daily_pages", "daily_sources")
 
 
 def config(data_dir: Path) -> Config:
@@ -98,36 +98,45 @@ def prepare(data_dir: Path, state: str) -> None:
     half = BLOCK_ROWS // 2
     block = Block(first, last, BLOCK_ROWS, f"{done.log_id:016x}-{first}-{last}", dict.fromkeys(MONTHS, half))
     file.save(WriterState(done.log_id, FILLER_ROWS, block))
-    CRASHED[state](data_dir)
+    CRASHED[state](data_dir, _rollups(data_dir))
 
 
-def _tokens_without_parts(data_dir: Path) -> None:
+def _rollups(data_dir: Path) -> list[str]:
+    """As the product finds them."""
+    client = connect(config(data_dir).clickhouse, data_dir, purpose="admin")
+    try:
+        return verify.rollups(client)
+    finally:
+        client.close()
+
+
+def _tokens_without_parts(data_dir: Path, rollups: list[str]) -> None:
     """What the engine of 26.9 leaves when it dies between its record and the part, of which its log was not cured."""
-    for table, month in (("events_raw", MONTHS[0]), ("daily_pages", MONTHS[1])):
+    for table, month in ((RAW_TABLE, MONTHS[0]), (rollups[0], MONTHS[1])):
         shutil.rmtree(_newest_part(data_dir, table, month))
 
 
-def _parts_without_tokens(data_dir: Path) -> None:
+def _parts_without_tokens(data_dir: Path, rollups: list[str]) -> None:
     """What an engine leaves that puts the part in place first: raw's last part is in, and unknown."""
-    for table in TABLES:
-        if table != "events_raw":
+    for table in (RAW_TABLE, *rollups):
+        if table != RAW_TABLE:
             for month in MONTHS:
                 shutil.rmtree(_newest_part(data_dir, table, month))
         (log,) = _table_dir(data_dir, table).glob("deduplication_logs/*.txt")
         lines = log.read_bytes().splitlines(keepends=True)
-        log.write_bytes(b"".join(lines[: -1 if table == "events_raw" else -len(MONTHS)]))
+        log.write_bytes(b"".join(lines[: -1 if table == RAW_TABLE else -len(MONTHS)]))
     (data_dir / "wal" / RUNNING_NAME).touch()
 
 
-def _no_tokens(data_dir: Path) -> None:
+def _no_tokens(data_dir: Path, rollups: list[str]) -> None:
     """The whole memory of tokens is gone, and a rollup's part: the retry doubles everything else."""
-    shutil.rmtree(_newest_part(data_dir, TABLES[-1], MONTHS[1]))
+    shutil.rmtree(_newest_part(data_dir, rollups[-1], MONTHS[1]))
     for log in data_dir.glob("clickhouse/store/*/*/deduplication_logs/*.txt"):
         log.write_bytes(b"")
     (data_dir / "wal" / RUNNING_NAME).touch()
 
 
-CRASHED: Final[dict[str, Callable[[Path], None]]] = {
+CRASHED: Final[dict[str, Callable[[Path, list[str]], None]]] = {
     "tokens without parts": _tokens_without_parts,
     "parts without tokens": _parts_without_tokens,
     "no tokens": _no_tokens,

@@ -1,9 +1,9 @@
 """The matrix: every scenario on a rig, one line each.
 
-    python -m chaos.matrix                     all of them, with short windows (`make chaos`)
+    python -m chaos.matrix                     all of them, with short windows
     python -m chaos.matrix --only A,C --hold 60
     python -m chaos.matrix --quick             the shortest windows: what `make test` runs
-    python -m chaos.matrix --receipt FILE      and writes it down (docs/receipts/chaos.md)
+    python -m chaos.matrix --receipt FILE      and writes it down (`make chaos`: docs/receipts/chaos.md)
 
 Exit code 0: all green; 1: something is red; 2: no verdict, the rig itself failed. Needs root, iproute2, iptables,
 strace, e2fsprogs and a C compiler.
@@ -11,10 +11,7 @@ strace, e2fsprogs and a C compiler.
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +20,8 @@ from typing import Final
 import attrs
 import click
 
+from chaos import matrix_receipt
+from chaos.rig.disks import MIB
 from chaos.rig.home import Home, sweep
 from chaos.rig.rig import Kind, Rig
 from chaos.rig.shell import RigError
@@ -37,17 +36,22 @@ COLUMNS: Final = (
     f"{'restart':>9}{'drain':>7}{'took':>7}  the clients saw"
 )
 GROUPS: Final = ("visitors", "carriers")
+# A log's only; and an engine's, which keeps the parts of eight minutes that it has merged.
+DISK_BYTES: Final[dict[Kind, int]] = {"server": 160 * MIB, "embedded": 512 * MIB}
 NO_VERDICT: Final = (RigError, ChildError, ControlError, StatniveError, RuntimeError, OSError)
 
 
 class Matrix:
-    """Rigs, started when a scenario first needs them and shared by those that come after."""
+    """Rigs, started when a scenario first needs them and shared by those that come after, until a quarter of their disk
+    is full of what an engine keeps of earlier ones: a fault should not meet a second one that nobody applied.
+    """
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._rigs: dict[Kind, Rig] = {}
         self._stack = ExitStack()
         self._runs = 0
+        self._started = 0
 
     def __enter__(self) -> Matrix:
         return self
@@ -57,11 +61,17 @@ class Matrix:
 
     def rig(self, kind: Kind) -> Rig:
         """The rig of a kind, up."""
-        if kind not in self._rigs:
-            self._rigs[kind] = self._stack.enter_context(
-                Rig(self._home, kind, groups=GROUPS if kind == "server" else ())
-            )
-        return self._rigs[kind]
+        rig = self._rigs.get(kind)
+        if rig is not None and kind == "embedded" and rig.disk.free_bytes < 0.75 * rig.disk.size_bytes:
+            rig.close()
+            rig = None
+        if rig is None:
+            self._started += 1
+            groups = GROUPS if kind == "server" else ()
+            name = f"{kind}-{self._started}"
+            rig = Rig(self._home, kind, disk_bytes=DISK_BYTES[kind], groups=groups, name=name)
+            self._rigs[kind] = self._stack.enter_context(rig)
+        return rig
 
     def play(self, letter: str, windows: Windows) -> Outcome:
         """One scenario on the rig that it is for. Raises NO_VERDICT."""
@@ -90,54 +100,6 @@ def line(outcome: Outcome) -> str:
     )
     facts = [f"    {name}: {value}" for name, value in outcome.facts.items()]
     return "\n".join([text, *facts, *(f"    RED {reason}" for reason in outcome.red)])
-
-
-def receipt(outcomes: Sequence[Outcome], command: str, windows: Windows) -> str:
-    """docs/receipts/chaos.md."""
-    cpu = next(
-        (
-            text.partition(":")[2].strip()
-            for text in Path("/proc/cpuinfo").read_text().splitlines()
-            if text.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    lines = [
-        "# The chaos matrix: a receipt",
-        "",
-        f"Written by `{command}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, on {os.cpu_count()} cores "
-        f"({cpu}), Linux {platform.release()}, Python {platform.python_version()}.",
-        f"Each fault was held for {windows.hold_s:g} s or until it bit; clients came all the time, on an open loop.",
-        "Figures are events; the times are the worst over the scenario's faults.",
-        "",
-        "| scenario | verdict | sent | acknowledged | of them lost | duplicated | worst ack | ingest back after "
-        "| restart | backlog drained at |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for one in sorted(outcomes, key=lambda outcome: outcome.letter):
-        back = "–" if one.recovery_s is None else f"{one.recovery_s:.2f} s"
-        restart = "–" if one.restart_s is None else f"{one.restart_s:.1f} s"
-        drain = "–" if one.drain_ratio is None else f"{one.drain_ratio:.0f} × live"
-        lines.append(
-            f"| {one.letter} {one.title} | {'green' if one.ok else '**red**'} | {one.sent:,} "
-            f"| {one.acknowledged:,} | {one.lost:,} | {one.duplicated:,} | {one.worst_ack_ms:,.0f} ms "
-            f"| {back} | {restart} | {drain} |"
-        )
-    lines += [
-        "",
-        "*Lost* in J are the events of the frame that was flipped on the disk, which the node reported as lost, "
-        "exactly those. *Ingest back* counts from the fault's end; where the node had to be started again, from the "
-        "moment it was ready, and *restart* is how long that took.",
-        "",
-        "## What the clients saw",
-        "",
-    ]
-    for one in sorted(outcomes, key=lambda outcome: outcome.letter):
-        lines += [f"**{one.letter} {one.title}.** {one.client_saw}.", ""]
-        lines += [f"- {name}: {value}" for name, value in one.facts.items()]
-        lines += [f"- **red**: {reason}" for reason in one.red]
-        lines += [""]
-    return "\n".join(lines).rstrip() + "\n"
 
 
 def run(letters: Sequence[str], windows: Windows, say: Callable[[str], None]) -> Iterator[Outcome]:
@@ -187,9 +149,7 @@ def main(letters: list[str], hold_s: float | None, quick: bool, file: Path | Non
     red = [outcome.letter for outcome in outcomes if not outcome.ok]
     print(f"RED: {', '.join(red)}" if red else f"all {len(outcomes)} green", flush=True)
     if file is not None:
-        command = " ".join(["python -m chaos.matrix", *sys.argv[1:]])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(receipt(outcomes, command, windows))
+        matrix_receipt.write(file, outcomes, " ".join(["python -m chaos.matrix", *sys.argv[1:]]))
     sys.exit(bool(red))
 
 

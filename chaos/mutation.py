@@ -29,6 +29,8 @@ ROOT: Final = Path(__file__).parents[1]
 COPIED: Final = ("statnive", "chaos")
 DEADLINE_S: Final = 900.0
 RED_SHOWN_MAX: Final = 4
+HEADING: Final = "\n\n## "
+QUICK: Final = ("--quick",)  # where the shortest windows are enough to notice
 
 
 @attrs.frozen
@@ -59,6 +61,7 @@ MUTATIONS: Final = (
         "            return\n        except OSError:\n            self._close(connection)\n            return\n"
         "        if not data:\n",
         "            return\n        if not data:\n",
+        QUICK,
     ),
     Mutation(
         "B",
@@ -66,6 +69,7 @@ MUTATIONS: Final = (
         "statnive/actors/fast_lane.py",
         "            elif length > len(data):\n",
         "            elif length > 0 and not data:\n",
+        QUICK,
     ),
     Mutation(
         "C",
@@ -99,12 +103,11 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "G",
-        "the checkpoint comes after the insert",
+        "what the log holds behind the checkpoint is inserted at the next start",
         "statnive/actors/writer.py",
-        "        await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))\n"
-        "        await self._insert(block, frames, in_doubt=False)\n",
-        "        await self._save(WriterState(handle.log.log_id, last, None))\n"
-        "        await self._insert(block, frames, in_doubt=False)\n",
+        "        self.state = state or WriterState(log.log_id, 0)\n",
+        "        self.state = WriterState(log.log_id, log.durable_lsn)\n",
+        QUICK,
     ),
     Mutation(
         "H",
@@ -120,6 +123,7 @@ MUTATIONS: Final = (
         "statnive/wal/fs.py",
         "        os.fdatasync(fd)\n",
         "        try:\n            os.fdatasync(fd)\n        except OSError:\n            return\n",
+        QUICK,
     ),
     Mutation(
         "J",
@@ -127,6 +131,7 @@ MUTATIONS: Final = (
         "statnive/wal/segment.py",
         "            good = _find_good(buffer, offset, log_id, expected, limit_lsn)\n",
         "            good: Found | None = None\n",
+        QUICK,
     ),
     Mutation(
         "K",
@@ -141,6 +146,7 @@ MUTATIONS: Final = (
         "statnive/wal/fs.py",
         "        os.fdatasync(fd)\n",
         "        return\n",
+        QUICK,
     ),
 )
 
@@ -178,25 +184,29 @@ def apply(mutation: Mutation, tree: Path) -> None:
     file.write_text(text.replace(mutation.old, mutation.new))
 
 
-def receipt(verdicts: Sequence[Verdict]) -> str:
-    """docs/receipts/mutations.md."""
+def receipt(verdicts: Sequence[Verdict], before: str = "") -> str:
+    """docs/receipts/mutations.md. What did not run this time is taken over from the file as it was `before`."""
+    sections = {part[0]: part.rstrip() for part in before.split(HEADING)[1:]}
+    sections |= {one.mutation.letter: _section(one) for one in verdicts}
     lines = [
         "# Each scenario without its guard: a receipt",
         "",
-        f"Written by `python -m chaos.mutation`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC. One guard of "
-        "the product removed in a copy of the tree, and the scenario that is for it: it must turn red.",
-        "",
+        "Written by `python -m chaos.mutation --receipt docs/receipts/mutations.md`. One guard of the product is "
+        "removed in a copy of the tree, and the scenario that is for it is run: it must turn red.",
     ]
-    for one in verdicts:
-        mutation = one.mutation
-        verdict = "red" if one.red else one.failure or "**stayed green**"
-        lines += [f"## {mutation.letter}: {mutation.guard}", "", f"`{mutation.file}`", "", "```diff"]
-        lines += [f"-{line}" for line in mutation.old.rstrip("\n").splitlines()]
-        lines += [f"+{line}" for line in mutation.new.rstrip("\n").splitlines()]
-        lines += ["```", "", f"{verdict}:" if one.red else verdict, ""]
-        lines += [f"- {said}" for said in one.red[:RED_SHOWN_MAX]]
-        lines += [""] if one.red else []
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines) + "".join(HEADING + sections[letter] for letter in sorted(sections)) + "\n"
+
+
+def _section(verdict: Verdict) -> str:
+    mutation = verdict.mutation
+    command = " ".join(["python -m chaos.matrix --only", mutation.letter, *mutation.options])
+    ran = f"`{command}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC: "
+    lines = [f"{mutation.letter}: {mutation.guard}", "", f"`{mutation.file}`", "", "```diff"]
+    lines += [f"-{line}" for line in mutation.old.rstrip("\n").splitlines()]
+    lines += [f"+{line}" for line in mutation.new.rstrip("\n").splitlines()]
+    lines += ["```", "", ran + ("red" if verdict.red else verdict.failure or "**stayed green**"), ""]
+    lines += [f"- {said}" for said in verdict.red[:RED_SHOWN_MAX]]
+    return "\n".join(lines).rstrip()
 
 
 @contextmanager
@@ -232,7 +242,7 @@ def main(only: str, file: Path | None) -> None:
         for said in verdict.red[:RED_SHOWN_MAX]:
             print(f"    {said}", flush=True)
     if file is not None:
-        file.write_text(receipt(verdicts))
+        file.write_text(receipt(verdicts, file.read_text() if file.exists() else ""))
     if any(verdict.failure for verdict in verdicts):
         sys.exit(2)
     sys.exit(any(not verdict.red for verdict in verdicts))

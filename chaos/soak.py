@@ -29,6 +29,7 @@ import click
 from chaos.load import Ledger
 from chaos.matrix import GROUPS, NO_VERDICT
 from chaos.rig.clients import VARIETY, Clients, Group, sight
+from chaos.rig.disks import MIB
 from chaos.rig.home import Home
 from chaos.rig.rig import Kind, Rig
 from chaos.rig.shell import RigError
@@ -46,6 +47,11 @@ STAGE_S_MIN: Final = 20.0
 GAP_S: Final = 15.0  # between two faults of one rig, at least
 CURVE_DEPTH: Final = 0.7  # the night has 30 % of the noon's traffic
 KEEP_GREEN_S: Final = 4.0
+# Smaller than the matrix's: at a soak's rate that many events are a minute's, and an outage is to fill several.
+SEGMENT_BYTES: Final = 64 * 1024
+# Of the embedded node's disk, with much to spare: only the faults are to fill it.
+DISK_BYTES: Final = 256 * MIB
+DISK_BYTES_EACH: Final = 150
 
 
 @attrs.frozen
@@ -66,6 +72,11 @@ class Plan:
     def stage_s(self) -> float:
         return max(STAGE_S_MIN, self.day_s / STAGES_A_DAY)
 
+    @property
+    def disk_bytes(self) -> int:
+        """Room for all the events that the embedded node's engine will hold."""
+        return DISK_BYTES + DISK_BYTES_EACH * int(self.hours * 3_600 * self.rate)
+
     def rate_at(self, at_s: float) -> float:
         """The daily curve: from midnight on, its trough at four, its peak at sixteen hours."""
         phase = 2 * math.pi * (at_s / self.day_s - 4 / 24)
@@ -83,7 +94,6 @@ class Side:
     ledgers: list[Ledger] = attrs.field(factory=list)
     episodes: list[Episode] = attrs.field(factory=list)
     destroyed: set[tuple[str, int]] = attrs.field(factory=set)  # by J
-    cuts: list[PowerLoss] = attrs.field(factory=list)  # to be looked at once their ledgers are written
     stage_end: float = 0.0
     red: list[str] = attrs.field(factory=list)
 
@@ -100,11 +110,19 @@ def schedule(rig: Rig, windows: Windows, seed: int) -> Iterator[tuple[Scenario, 
 
 def soak(plan: Plan, home: Home, directory: Path) -> tuple[dict[str, Side], float]:
     """Run it; the sides with all that was found, and when it began (CLOCK_MONOTONIC)."""
-    windows = Windows(hold_s=plan.hold_s, kills=1, cuts=1, points=0, every_byte=False)
+    windows = Windows(hold_s=plan.hold_s, kills=1, cuts=1, points=0, every_byte=False, judges_pace=False)
     with ExitStack() as stack:
         sides: dict[str, Side] = {}
         for kind in KINDS:
-            rig = stack.enter_context(Rig(home, kind, groups=GROUPS if kind == "server" else ()))
+            is_server = kind == "server"
+            rig = Rig(
+                home,
+                kind,
+                settings={"STATNIVE_WAL_SEGMENT_BYTES": str(SEGMENT_BYTES)},
+                disk_bytes=DISK_BYTES if is_server else plan.disk_bytes,
+                groups=GROUPS if is_server else (),
+            )
+            stack.enter_context(rig)
             namespace = rig.network.groups["visitors"] if rig.network else None
             group = Group(plan.rate, namespace=namespace, timeout_s=5, variety=VARIETY)
             target = f"{rig.url if rig.network else rig.proxied_url}/api/event"
@@ -146,14 +164,14 @@ def _begin_stage(plan: Plan, side: Side, began: float, end: float) -> None:
     side.stage_end = min(end, now + plan.stage_s)
 
 
-def _end_stage(side: Side) -> None:
+def _end_stage(side: Side) -> list[Ledger]:
+    """The clients stop; what they know of this stretch."""
     if not side.stage_end:
-        return
-    side.ledgers += side.clients.end()
+        return []
+    ledgers = side.clients.end()
+    side.ledgers += ledgers
     side.stage_end = 0.0
-    while side.cuts:
-        loss = side.cuts.pop()
-        side.red += loss.judge(Play([], {"visitors": side.ledgers}, []))
+    return ledgers
 
 
 def _episode(side: Side, began: float) -> None:
@@ -179,15 +197,17 @@ def _episode(side: Side, began: float) -> None:
     print(f"{hours[0]:7.3f} h  {rig.kind:9} {scenario.letter} {fault}{code}: {verdict}", flush=True)
     if isinstance(scenario, TornLog):
         side.destroyed |= set(scenario.destroyed)
-    if isinstance(scenario, PowerLoss):
-        side.cuts.append(scenario)
+    if isinstance(
+        scenario, PowerLoss
+    ):  # its image is large, and is looked at with the ledgers of this stretch
+        side.red += scenario.judge(Play([], {"visitors": _end_stage(side)}, []))
 
 
 def _wrong(side: Side, scenario: Scenario, span: Span) -> Iterator[str]:
     if span.ended is not None and not scenario.fatal:
         yield f"the node ended: {' / '.join(span.ended.last_words()[-3:])}"
     if span.ended is not None and span.ended.code > 0 and scenario.fatal:
-        yield from fatal_end(span, scenario.windows)
+        yield from fatal_end(span, scenario.windows, at_once=scenario.ends_at_once(span.fault))
     if side.rig.reap() is not None:
         yield f"the node ended when all was well again: {side.rig.ended[-1].last_words()[-1:]}"
         side.rig.start_node()

@@ -100,6 +100,7 @@ class Node:
             resources.directory("sql"),
             unclean=self.unclean_stop,
             in_doubt=state is not None and state.block is not None,
+            insert_deadline_s=config.writer.insert_deadline_s,
         )
         self.log, self.recovery = Log.open(
             config.data_dir / "wal",

@@ -43,6 +43,10 @@ class Disk:
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.path).free
 
+    @property
+    def size_bytes(self) -> int:
+        return shutil.disk_usage(self.path).total
+
     def unmount(self) -> None:
         """Take it down; also when it is down."""
         if self.path in mounts_below(self.path.parent):
@@ -55,9 +59,6 @@ class Tmpfs(Disk):
     def __init__(self, path: Path, size_bytes: int) -> None:
         super().__init__(path)
         run("mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0755", "statnive-chaos", str(path))
-
-    def resize(self, size_bytes: int) -> None:
-        run("mount", "-o", f"remount,size={size_bytes}", str(self.path))
 
 
 class Ext4(Disk):

@@ -20,7 +20,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -46,7 +45,9 @@ DRAIN_S: Final = 60.0
 CHECKS_MAX: Final = 10
 # Whole hours from UTC: at any time the midnight of one of the sites is less than half an hour away.
 ZONES: Final = tuple(f"Etc/GMT{12 - number:+d}" for number in range(VARIETY.sites))
-SEGMENT_BYTES: Final = 64 * 1024  # a few hundred events, so that a short outage fills several
+# About a thousand events, so that a short outage fills several. Not less: what waits for the disk may fill half of one,
+# and that is to hold what comes at once when a link is whole again.
+SEGMENT_BYTES: Final = 256 * 1024
 SETTINGS: Final = {
     "STATNIVE_WAL_SEGMENT_BYTES": str(SEGMENT_BYTES),
     "STATNIVE_WAL_SIZE_BYTES_MAX": str(24 * MIB),
@@ -327,10 +328,3 @@ def check_embedded(ledgers: Sequence[Path], data_dir: Path, *, others_allowed: b
         checked=tuple(plain["checked"]),
         unchecked=tuple(plain["unchecked"]),
     )
-
-
-def port_of(url: str) -> int:
-    """The port of a node's URL."""
-    port = urlsplit(url).port
-    assert port is not None
-    return port

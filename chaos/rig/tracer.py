@@ -18,15 +18,19 @@ DETACH_S: Final = 1.0
 class Injection:
     """`Injection(home, pid, calls, what)` is on until `end`, or until the process ends.
 
-    `what` is strace's: "error=EIO:when=1+", "signal=KILL:when=3". It counts for each thread by itself.
+    `what` is strace's: "error=EIO:when=1+", "signal=KILL:when=3". It counts for each thread by itself. `path`: only
+    calls whose first path it is.
     """
 
-    def __init__(self, home: Home, pid: int, calls: Sequence[str], what: str, log: Path) -> None:
+    def __init__(
+        self, home: Home, pid: int, calls: Sequence[str], what: str, log: Path, *, path: Path | None = None
+    ) -> None:
         """Attach. Raises RigError."""
         self._home = home
         self._log = log
         names = ",".join(calls)
         command = ["strace", "-f", "-o", str(log), "-e", f"trace={names}", "-e", f"inject={names}:{what}"]
+        command += ["-P", str(path)] if path else []
         try:
             self._process = subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
         except FileNotFoundError:

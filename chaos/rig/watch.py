@@ -83,9 +83,6 @@ class Watch:
             if sample is not None:
                 self.samples.append(sample)
 
-    def between(self, start: float, end: float) -> list[Sample]:
-        return [sample for sample in list(self.samples) if start <= sample.at <= end]
-
 
 def drain_ratio(samples: list[Sample], since: float, live_rate: float) -> float | None:
     """How many times faster than `live_rate` (events a second) a backlog went into ClickHouse, once its first block

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from chaos.rig.clients import Group, requests
+from chaos.rig.clients import Group, Request, requests
 from chaos.scenarios.contract import INGEST_BACK_S, Play, Scenario
 
 IMPATIENT_S = 1.0
@@ -62,17 +62,11 @@ class UpstreamCut(Scenario):
 
     def judge_loss(self, play: Play, groups: list[str]) -> Iterator[str]:
         """Lost is only what never reached the node, and hardly anything where the clients could send."""
-        (span,) = play.spans
         answered = requests(play.all_ledgers())
         refused = [r for r in answered if r.status and not r.acknowledged]
         if refused and self.windows.judges_pace:
             yield f"{len(refused)} requests were refused, such as with {refused[0].status}"
-        able = [
-            r
-            for group in groups
-            for r in requests(play.ledgers[group])
-            if r.due < span.begin - EDGE_S or r.due > span.end + min(INGEST_BACK_S, self.windows.after_s / 2)
-        ]
+        able = self._able(play, groups)
         lost = [r for r in able if not r.acknowledged]
         if len(lost) > self.windows.client_loss_max * len(able):
             yield f"{len(lost)} of {len(able)} requests were lost while their senders could send"
@@ -91,6 +85,17 @@ class UpstreamCut(Scenario):
                 f"{reached:.0f} requests reached the node, which refused {refused_by_node:.0f}; "
                 f"{there['requests']} are there"
             )
+
+    def client_loss(self, play: Play) -> float | None:
+        able = self._able(play, list(play.ledgers))
+        return sum(not r.acknowledged for r in able) / max(1, len(able))
+
+    def _able(self, play: Play, groups: list[str]) -> list[Request]:
+        """Requests whose senders could send."""
+        (span,) = play.spans
+        back = span.end + min(INGEST_BACK_S, self.windows.after_s / 2)
+        everything = [r for group in groups for r in requests(play.ledgers[group])]
+        return [r for r in everything if r.due < span.begin - EDGE_S or r.due > back]
 
     def facts(self, play: Play) -> dict[str, str]:
         assert play.report is not None

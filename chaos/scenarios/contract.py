@@ -26,6 +26,7 @@ from chaos.rig.watch import Sample, Watch, drain_ratio, until
 
 INGEST_BACK_S: Final = 2.0
 DRAIN_RATIO_MIN: Final = 5.0
+CLIENT_LOSS_MAX: Final = 0.005  # of requests whose senders could send
 FATAL_END_S: Final = 5.0  # "at once", the injection's own time included
 DEATH_S: Final = 60.0  # when a node that should have ended is given up
 FATAL_CODE: Final = 3
@@ -53,7 +54,7 @@ class Windows:
     # the pace of a drain, requests that a node refuses because it can't keep up.
     recovery_s_max: float = INGEST_BACK_S
     fatal_end_s_max: float = FATAL_END_S
-    client_loss_max: float = 0.005
+    client_loss_max: float = CLIENT_LOSS_MAX
     drain_s_max: float = DRAIN_S
     judges_pace: bool = True
 
@@ -118,14 +119,20 @@ class Outcome:
     acknowledged: int = 0
     lost: int = 0
     duplicated: int = 0
+    destroyed: int = 0  # of the lost ones: on the disk, by the fault itself
     worst_ack_ms: float = 0.0
     recovery_s: float | None = None
     restart_s: float | None = None
     drain_ratio: float | None = None
+    makes_backlog: bool = False
+    client_loss: float | None = None  # share of the requests whose senders could send
+    fatal_ends: int = 0  # of the process, by itself
     client_saw: str = ""
     facts: dict[str, str] = attrs.field(factory=dict)
     red: list[str] = attrs.field(factory=list)
     seconds: float = 0.0
+    held_s: float = 0.0  # each of the faults
+    ended_at: str = ""  # the run, UTC
 
     @property
     def ok(self) -> bool:
@@ -174,6 +181,10 @@ class Scenario(ABC):
     def restore(self) -> None:
         """Put it right."""
 
+    def ends_at_once(self, fault: str) -> bool:
+        """Whether a node that such a fault ends has to end at once."""
+        return True
+
     def set_aside(self) -> list[tuple[str, int]]:
         """(run, sequence number) of events that are in quarantine, rightly."""
         return []
@@ -204,6 +215,10 @@ class Scenario(ABC):
     def judge(self, play: Play) -> Iterator[str]:
         """What the scenario finds wrong, beyond what `play` asks of all."""
         yield from ()
+
+    def client_loss(self, play: Play) -> float | None:
+        """The share of requests that got no acknowledgement although their senders could send; None: not asked."""
+        return None
 
     def facts(self, play: Play) -> dict[str, str]:
         """What else is worth a line in the receipt."""
@@ -285,7 +300,7 @@ def break_once(scenario: Scenario, fault: str) -> Span:
 
 def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, started: float) -> Outcome:
     rig = scenario.rig
-    outcome = Outcome(scenario.letter, scenario.title)
+    outcome = Outcome(scenario.letter, scenario.title, makes_backlog=scenario.makes_backlog)
     _tell_sight(outcome, {name: sight(ledgers) for name, ledgers in played.ledgers.items()})
     _tell_recovery(scenario, outcome, played)
     outcome.red += played.late_ends
@@ -297,7 +312,7 @@ def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, sta
             outcome.red.append(f"SIGTERM ended the node with {code}")
     report = played.report = rig.check(sorted(directory.glob("*.ledger")), set_aside=scenario.set_aside())
     outcome.lost, outcome.duplicated = report.count("lost"), report.count("duplicated")
-    rightly = scenario.lost_rightly(played)
+    outcome.destroyed = rightly = scenario.lost_rightly(played)
     if outcome.lost != rightly:
         outcome.red.append(
             f"acknowledged and lost: {outcome.lost}, of which {rightly} were destroyed on the disk"
@@ -306,8 +321,13 @@ def _judge(scenario: Scenario, played: Play, directory: Path, drained: bool, sta
         if finding.name != "lost":
             outcome.red.append(f"{finding.name}: {finding.count} ({finding.meaning}); {finding.examples[0]}")
     outcome.red += scenario.judge(played)
+    outcome.client_loss = scenario.client_loss(played)
+    ends = [span.ended for span in played.spans if span.ended is not None]
+    outcome.fatal_ends = sum(ended.code == FATAL_CODE for ended in ends)
     outcome.facts |= scenario.facts(played)
     outcome.seconds = time.monotonic() - started
+    outcome.held_s = scenario.windows.hold_s
+    outcome.ended_at = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
     return outcome
 
 

@@ -23,7 +23,9 @@ class ClickHouseOutage(Scenario):
     makes_backlog = True
 
     def groups(self) -> dict[str, Group]:
-        return {"visitors": Group(rate=250 if self.windows.judges_pace else 400)}
+        if self.windows.judges_pace:
+            return {"visitors": Group(rate=250)}
+        return {"visitors": Group(rate=400, events_per_request=2)}
 
     def faults(self) -> Sequence[str]:
         return (KILLED, CUT_OFF)

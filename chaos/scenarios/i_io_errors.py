@@ -1,5 +1,6 @@
-"""I: the disk says no. fdatasync, write and rename fail with EIO (strace on the running node); and the real thing, an
-ext4 file system whose device has no room left, so that the kernel itself reports the error, and only once.
+"""I: the disk says no. fdatasync, write and rename, the engine's too, fail with EIO (strace on the running node); and
+the real thing, an ext4 file system whose device has no room left, so that the kernel itself reports the error, and
+only once.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ from chaos.rig.disks import Ext4
 from chaos.rig.tracer import Injection
 from chaos.rig.watch import until
 from chaos.scenarios.contract import DEATH_S, Play, Scenario, fatal_end
+from statnive.wal.state import STATE_NAME
 
-FDATASYNC, WRITE, RENAME = "fdatasync fails", "write fails", "rename fails"
-ONE_RENAME, DEVICE = "one rename fails", "the device fails"
+FDATASYNC, WRITE, CHECKPOINT = "fdatasync fails", "write fails", "the checkpoint's rename fails"
+RENAME, ONE_RENAME, DEVICE = "every rename fails", "one rename fails", "the device fails"
 INJECTED = {
     FDATASYNC: ("fdatasync", "error=EIO:when=1+"),
     WRITE: ("pwrite64", "error=EIO:when=1+"),
+    CHECKPOINT: ("rename", "error=EIO:when=1+"),
     RENAME: ("rename", "error=EIO:when=1+"),
     ONE_RENAME: ("rename", "error=EIO:when=3"),
 }
 BITE_S = 60.0
-MUST_END = (FDATASYNC, WRITE, RENAME, DEVICE)
+# RENAME may: the first rename to fail is the engine's, which is tried again, or the log's, which is final.
+MUST_END = (FDATASYNC, WRITE, CHECKPOINT, DEVICE)
+# A device without room fails the first flush of a block that the file has not had before: that may take a while.
+AT_ONCE = (FDATASYNC, WRITE, CHECKPOINT)
 
 
 class IoErrors(Scenario):
@@ -37,7 +43,7 @@ class IoErrors(Scenario):
 
     def faults(self) -> Sequence[str]:
         if self.windows.every_fault:
-            return (FDATASYNC, WRITE, RENAME, ONE_RENAME, DEVICE)
+            return (FDATASYNC, WRITE, CHECKPOINT, RENAME, ONE_RENAME, DEVICE)
         return (FDATASYNC, ONE_RENAME, DEVICE)
 
     def prepare(self) -> None:
@@ -54,14 +60,15 @@ class IoErrors(Scenario):
             return
         call, what = INJECTED[fault]
         log = self.rig.path / f"strace-{call}-{len(self._hits)}.log"
-        self._injection = Injection(self.rig.home, self.rig.node.pid, [call], what, log)
+        path = self.rig.data_dir / "wal" / f"{STATE_NAME}.tmp" if fault == CHECKPOINT else None
+        self._injection = Injection(self.rig.home, self.rig.node.pid, [call], what, log, path=path)
 
     def hold(self, seconds: float) -> None:
         injection = self._injection
         if injection is not None:
             until(lambda: injection.hits() > 0, BITE_S)
             if self._fault not in MUST_END:
-                super().hold(seconds)
+                self.rig.wait_node(seconds)
             injection.end()
             self._hits[self._fault] = injection.hits()
             self._injection = None
@@ -79,10 +86,13 @@ class IoErrors(Scenario):
             self.rig.disk.repair()
         self.rig.start_node()
 
+    def ends_at_once(self, fault: str) -> bool:
+        return fault in AT_ONCE
+
     def judge(self, play: Play) -> Iterator[str]:
         for span in play.spans:
             if span.fault in MUST_END or span.ended is not None:
-                yield from fatal_end(span, self.windows, at_once=span.fault in MUST_END)
+                yield from fatal_end(span, self.windows, at_once=self.ends_at_once(span.fault))
             if span.fault != DEVICE and not self._hits.get(span.fault):
                 yield f"{span.fault}: no call was tampered with"
 

@@ -96,7 +96,8 @@ class PoisonRow(Scenario):
         figures = self.rig.figures()
         return (
             figures is not None
-            and figures["writer_quarantined_rows_total"] > 0  # it may not have come to that block yet
+            # It may not have come to that block yet.
+            and (self._fault == CLAIM or figures["writer_quarantined_rows_total"] > 0)
             and figures["writer_lag_rows"] < 2 * self.groups()["visitors"].rate
         )
 

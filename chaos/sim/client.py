@@ -85,7 +85,9 @@ def installed(engine: Engine, link: Link, *, repairs_tokens: bool) -> Iterator[N
     """The product's Engine opens SimClients, inside."""
     driver = SimDriver(engine, link)
 
-    def connect(config: ClickHouseConfig, data_dir: Path, *, purpose: Purpose) -> Client:
+    def connect(
+        config: ClickHouseConfig, data_dir: Path, *, purpose: Purpose, deadline_s: float | None = None
+    ) -> Client:
         return SimClient(config, purpose, driver)
 
     def repair_tokens(directory: Path) -> list[str]:

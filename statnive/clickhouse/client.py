@@ -142,9 +142,9 @@ def connect(
     """A Client. The embedded engine is opened here: Busy when another process holds `data_dir`.
 
     A server is first contacted by the first statement, so that a node starts while ClickHouse is down.
-    `deadline_s` bounds the wait for one answer of a server (writer 300 s, reader the query deadline and a
-    bit, admin 600 s). Writers and readers need the database to exist (ConfigError); an admin makes it
-    (migrate).
+    `deadline_s` bounds the wait for one answer of a server (by default: writer `writer.insert_deadline_s`'s
+    default, reader the query deadline and a bit, admin 600 s). Writers and readers need the database to exist
+    (ConfigError); an admin makes it (migrate).
     """
     # Imported late: chDB is half a gigabyte that a node with a server never loads.
     if config.url == "embedded":

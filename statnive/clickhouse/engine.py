@@ -51,14 +51,18 @@ class Engine:
         *,
         unclean: bool = False,
         in_doubt: bool = False,
+        insert_deadline_s: float | None = None,
     ) -> None:
-        """`unclean`: the last stop was. `in_doubt`: a block is recorded, and `settle_block` will be called for it."""
+        """`unclean`: the last stop was. `in_doubt`: a block is recorded, and `settle_block` will be called for it.
+        `insert_deadline_s`: how long a server may take to answer the writer; None is the setting's default.
+        """
         self._config = config
         self._data_dir = data_dir
         self._sql_dir = sql_dir
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
         self._in_doubt = in_doubt
+        self._insert_deadline_s = insert_deadline_s
         self._unclean = unclean
         self._notes: list[str] = []
         self._admin: Client | None = None
@@ -91,7 +95,9 @@ class Engine:
     def _prepare_writer(self) -> Client:
         self._prepare()
         if self._writer is None:
-            self._writer = connect(self._config, self._data_dir, purpose="writer")
+            self._writer = connect(
+                self._config, self._data_dir, purpose="writer", deadline_s=self._insert_deadline_s
+            )
         return self._writer
 
     def insert_block(self, payload: bytes, *, rows: int, token: str) -> None:

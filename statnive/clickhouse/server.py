@@ -15,12 +15,11 @@ from clickhouse_connect.driver.httputil import all_managers, get_pool_manager
 from statnive.clickhouse.client import Client, Purpose
 from statnive.clickhouse.rows import INSERT_FORMAT
 from statnive.clickhouse.settings import reader_settings
-from statnive.config import ClickHouseConfig
+from statnive.config import ClickHouseConfig, WriterConfig
 from statnive.errors import ConfigError
 from statnive.event import ROW_COLUMNS
 
 CONNECT_DEADLINE_S: Final = 5
-WRITER_DEADLINE_S: Final = 300
 ADMIN_DEADLINE_S: Final = 600
 # A reader's statement is stopped by the server at the query deadline; its answer gets this much longer.
 READER_GRACE_S: Final = 5
@@ -49,7 +48,7 @@ class ServerClient(Client):
         self._config = config
         self._address = parse_url(config.url)
         default_s = {
-            "writer": WRITER_DEADLINE_S,
+            "writer": WriterConfig().insert_deadline_s,
             "reader": config.query_deadline_s + READER_GRACE_S,
             "admin": ADMIN_DEADLINE_S,
         }

@@ -41,3 +41,12 @@ def test_the_receipt_says_what_stayed_green() -> None:
     text = receipt([Verdict(MUTATIONS[0], ("lost: 3",)), Verdict(MUTATIONS[1], ())])
     assert "- lost: 3" in text
     assert "**stayed green**" in text
+
+
+def test_what_did_not_run_this_time_stays_in_the_receipt() -> None:
+    first = receipt([Verdict(MUTATIONS[0], ("lost: 3",)), Verdict(MUTATIONS[1], ())])
+    text = receipt([Verdict(MUTATIONS[1], ("lost: 4",))], first)
+    assert "- lost: 3" in text
+    assert "- lost: 4" in text
+    assert "**stayed green**" not in text
+    assert receipt([], text) == text

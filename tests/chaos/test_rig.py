@@ -11,10 +11,13 @@ import tempfile
 import time
 from array import array
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
 
+import chaos.matrix
 from chaos.load import Ledger, Settings
 from chaos.load.ledger import Flag, Header
 from chaos.plots import Band, Line, nice_ceiling, plot, thin
@@ -272,3 +275,35 @@ def test_a_plot_is_well_formed_and_keeps_its_peaks() -> None:
     drawn = plot("a < b", "ms", [Line("p50", points)], [Band(0.1, 0.2, "A & B")])
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
     assert [nice_ceiling(value) for value in (0, 0.3, 7, 10, 130)] == [1, 0.5, 10, 10, 200]
+
+
+class WornRig:
+    """As much of a Rig as the matrix looks at."""
+
+    def __init__(
+        self, home: object, kind: str, *, disk_bytes: int, groups: tuple[str, ...], name: str
+    ) -> None:
+        self.name, self.is_closed = name, False
+        self.disk = SimpleNamespace(free_bytes=80, size_bytes=100)
+
+    def __enter__(self) -> WornRig:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_rig_whose_disk_earlier_scenarios_have_filled_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is H's: met in another scenario it would be a second fault, which nobody applied."""
+    monkeypatch.setattr(chaos.matrix, "Rig", WornRig)
+    with chaos.matrix.Matrix(None) as matrix:  # type: ignore[arg-type]
+        first = cast(Any, matrix.rig("embedded"))
+        assert cast(Any, matrix.rig("embedded")) is first
+        first.disk.free_bytes = 70
+        second = cast(Any, matrix.rig("embedded"))
+        assert (first.is_closed, second.is_closed) == (True, False)
+        assert second.name != first.name
+    assert second.is_closed
