@@ -107,7 +107,7 @@ class Engine:
         with self._lock:
             try:
                 writer = self._prepare_writer()
-                if writer.embedded and self._inserts % YIELD_EVERY == 9:
+                if writer.embedded and self._inserts % YIELD_EVERY == 0:
                     yield_to_event_loop()
                 self._inserts += 1
                 writer.insert_block(payload, rows=rows, token=token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from statnive.clickhouse import engine as engine_module
 from statnive.clickhouse import repair
 from statnive.clickhouse.client import Client
-from statnive.clickhouse.engine import Engine
+from statnive.clickhouse.engine import YIELD_EVERY, Engine
 from statnive.clickhouse.failures import Unavailable
+from statnive.clickhouse.priority import ENGINE_NICE
 from statnive.clickhouse.rows import RowEncoder, suffix
 from statnive.clickhouse.settle import SentBlock
 from statnive.config import ClickHouseConfig
@@ -174,6 +176,16 @@ def test_after_a_check_s_repair_was_cut_off_nothing_is_inserted_before_its_table
     assert len(dropped) == 1
     engine.insert_block(b"".join(rows().values()), rows=4, token="again")
     assert len(dropped) == 1
+
+
+def test_the_engine_s_threads_stand_behind_the_event_loop_s(make):
+    engine = make()
+    for first in range(1, 1 + 4 * YIELD_EVERY, 4):
+        engine.insert_block(b"".join(rows(first_lsn=first).values()), rows=4, token=f"t{first}")
+    nice = {task: os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir("/proc/self/task")}
+    own = nice.pop(str(os.getpid()))
+    assert own < ENGINE_NICE
+    assert sum(value >= ENGINE_NICE for value in nice.values()) > 0
 
 
 def test_refused_rows_are_found_without_inserting_any(make):
