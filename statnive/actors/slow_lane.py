@@ -2,7 +2,8 @@
 
 hypercorn speaks what the fast lane does not (HTTP/2, chunked bodies, the dashboard and the API). Known of hypercorn
 0.18 on trio, by experiment: an exception that escapes one connection ends the server; a body that is not read wedges
-the connection; a send to a client that never reads is shielded and never ends. Hence the guards here.
+the connection; a send to a client that never reads is shielded and never ends; its read timeout runs whatever the
+connection is doing, and once it has struck nobody reads any more, yet the socket stays open. Hence the guards here.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import trio
+from h2.stream import StreamState
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 
@@ -58,6 +64,53 @@ class ReplayedStream(trio.abc.HalfCloseableStream):
         await self._stream.aclose()
 
 
+class _Conversation(TCPServer):
+    """hypercorn's connection with a reader of our own.
+
+    hypercorn gives every read `read_timeout`. That cut off connections which were merely kept alive, and answers that
+    took longer than a request may. Here a read has a deadline only while a request is incomplete; between requests
+    hypercorn's idle task closes, and while an answer is made the client may be silent.
+    """
+
+    over = False  # nothing is read any more
+
+    async def _read_data(self) -> None:
+        """Read until the connection ends, at whichever side. Cancelling leaves the socket to `run`."""
+        request_deadline_s = self.config.read_timeout or math.inf
+        while True:
+            wait_s = request_deadline_s if _request_incomplete(self.protocol.protocol) else math.inf
+            try:
+                with trio.fail_after(wait_s):
+                    data = await self.stream.receive_some(MAX_RECV)
+            except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
+                break
+            await self.protocol.handle(RawData(bytes(data)))
+            if not data:
+                break
+        self.over = True
+        await self.protocol.handle(Closed())
+        # Else the idle task would hold the socket open, with nobody to read it, until the idle deadline.
+        await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        if self.over and isinstance(event, Updated):
+            return  # no idle task for a connection that ends
+        await super().protocol_send(event)
+
+
+def _request_incomplete(protocol: H11Protocol | H2Protocol) -> bool:
+    """Whether the client owes the rest of a head or of a body."""
+    if isinstance(protocol, H2Protocol):
+        # A head in several frames has the idle deadline: h2 doesn't tell that it waits for one.
+        known = protocol.connection.streams
+        states = (known[i].state_machine.state for i in protocol.streams if i in known)
+        return any(state in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL) for state in states)
+    their_state = protocol.connection.their_state
+    return their_state is h11.SEND_BODY or (
+        their_state is h11.IDLE and bool(protocol.connection.trailing_data[0])
+    )
+
+
 class SlowLane:
     """`hand_over(sock, already_read)` starts one connection's task in the nursery given."""
 
@@ -98,7 +151,7 @@ class SlowLane:
             state = ConnectionState(LifespanState({}))
             # A request that drips in byte by byte renews hypercorn's read timeout for ever; its connection does not.
             with trio.move_on_after(CONNECTION_LIFE_S):
-                await TCPServer(self._app, self._hypercorn, self._context, state, stream)  # type: ignore[arg-type]
+                await _Conversation(self._app, self._hypercorn, self._context, state, stream)  # type: ignore[arg-type]
         except (Exception, BaseExceptionGroup) as error:
             # The bulkhead. A cancellation passes through, and so does what ends the process.
             _, fatal = error.split(Exception) if isinstance(error, BaseExceptionGroup) else (None, None)
