@@ -178,8 +178,11 @@ class GeoConfig:
 
 @attrs.frozen
 class AuditConfig:
-    """[audit]: what the auditor checks by itself."""
+    """[audit]: what the auditor checks by itself, and its file."""
 
+    file_bytes_max: int = _number(16 * MIB)
+    files_kept: int = _number(8)
+    sums_interval_s: float = _number(300)
     drift_check_interval_s: float = _number(3_600)
     drops_kept: int = _number(200)
     unknown_hosts_kept: int = _number(200)

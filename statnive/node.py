@@ -149,6 +149,9 @@ class Node:
             requests_per_hour=config.api.requests_per_hour,
             report=report,
         )
+        self.auditor.sum_up("dropped", lambda: self.drops.by_reason)
+        self.auditor.sum_up("rate_limited", self.limiter.refusals)
+        self.auditor.sum_up("api_refused", lambda: self.tokens.refused)
         web = self._web_parts()
         self.control_app = control_app(web)
         self.acceptor: acceptor.AcceptorHandle | None = None
@@ -185,6 +188,7 @@ class Node:
             readiness=self.readiness,
             reload_sites=self.reload_sites,
             report=self.auditor.report,
+            auditor=self.auditor,
             dashboard_dir=resources.directory("dashboard"),
         )
 
@@ -261,6 +265,7 @@ class Node:
                 if left
                 else "every event is in ClickHouse"
             )
+            self.auditor.tell_sums()
             self.auditor.report("stop", f"statnive stops; {text}", left=left)
             self.auditor.close()
             with trio.move_on_after(1.0):

@@ -15,13 +15,14 @@ MAY_IMPORT = {
     "carriers": set(),
     "config": {"errors", "carriers"},
     "resources": {"errors"},
+    "secret_files": {"errors"},
     "ingest": {"event", "errors", "config", "control"},
     "wal": {"event", "errors", "config"},
     "clickhouse": {"event", "errors", "config"},
     "control": {"event", "errors"},
     "query": {"event", "errors", "control"},
     "importer": {"event", "errors"},
-    "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse"},
+    "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse", "secret_files"},
     "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},
 }
 

@@ -1,10 +1,13 @@
 """The auditor actor: keeps the record of what an operator must know, and checks the books.
 
-Owns:       `audit.log` (JSON lines, append-only, 0600) and the drift figure.
-Inputs:     `report(kind, text, **facts)`: synchronous, from every part, over a memory channel.
-Outputs:    lines in audit.log and on stderr (level by kind); `rollup_drift_rows`.
-Invariants: I1 no address, user agent, salt or e-mail is ever passed in (the callers' duty, and a test's); I2 a full
-            channel drops the line and counts it: auditing never holds up an event.
+Owns:       `audit.log` (JSON lines, append-only, 0600, rotated by size) and the drift figure.
+Inputs:     `report(kind, text, **facts)` from every part: what an operator must know; `record(kind, **fields)`: who did
+            what (`audit_record.py` lists the kinds and says how); `sum_up(kind, figures)`: counters whose growth is
+            written once an interval. All synchronous, over a memory channel.
+Outputs:    lines in audit.log; reports on stderr as well (level by kind); `rollup_drift_rows`.
+Invariants: I1 no address, e-mail or secret is written, whatever a caller passes in: what looks like one is replaced;
+            I2 a full channel drops the line and counts it: auditing never holds up an event; I3 what strangers can
+            cause is written FLOOD_PER_MINUTE times a minute and counted beyond that: nobody fills the disk with it.
 Failure:    a failed write of the audit log is reported on stderr and counted; it ends nothing.
 Shutdown:   `close()`; the lines that were sent are written, then `run` returns.
 """
@@ -13,13 +16,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import trio
 
+from statnive.actors.audit_file import AuditFile
+from statnive.actors.audit_record import RECORDS, FloodGate, Subjects, one_line
 from statnive.config import AuditConfig
 from statnive.errors import StatniveError
 
@@ -43,14 +50,28 @@ _LEVELS = {
     "geo_missing": logging.WARNING,
 }
 
+Value = int | float | str | bool | None
+
 
 class AuditorHandle:
-    """Reports go in without waiting; the actor writes them down."""
+    """Reports and records go in without waiting; the actor writes them down."""
 
-    def __init__(self, file: Path, config: AuditConfig, clock: Callable[[], float]) -> None:
-        self.file = file
+    def __init__(
+        self,
+        file: Path,
+        config: AuditConfig,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The key of `subject` stands beside the file. Raises BrokenInput when that is open to others or damaged."""
+        self.file = AuditFile(file, config.file_bytes_max, config.files_kept)
         self.config = config
         self.clock = clock
+        self._subjects = Subjects(file.with_name("audit.key"))
+        self._gate = FloodGate(monotonic)
+        self._unlisted: Counter[str] = Counter()
+        self._sums: dict[str, Callable[[], Mapping[Any, int]]] = {"unlisted": lambda: self._unlisted}
+        self._told: dict[str, dict[Any, int]] = {}
         self._send, self.receive = trio.open_memory_channel[str](QUEUE_MAX)
         self.lines = 0
         self.lines_lost = 0
@@ -58,10 +79,43 @@ class AuditorHandle:
         self.drift_checked_at = 0.0
 
     def report(self, kind: str, text: str, **facts: int | float | str) -> None:
-        """Write one line: when, what kind, what happened. Thread-unsafe: call on the event loop's thread."""
-        LOG.log(_LEVELS.get(kind, logging.INFO), "%s: %s", kind, text)
+        """Say on stderr and in the file what happened. Thread-unsafe: call on the event loop's thread."""
+        LOG.log(_LEVELS.get(kind, logging.INFO), "%s: %s", kind, one_line(text))
+        self._write(kind, {"text": text, **facts})
+
+    def record(self, kind: str, **fields: Value) -> None:
+        """Note down who did what, in the file alone; `kind` is one of RECORDS. Thread-unsafe, never waits."""
+        assert kind in RECORDS, f"{kind} is no kind of record; see statnive/actors/audit_record.py"
+        if RECORDS[kind][1] and not self._gate.admits(kind):
+            self._unlisted[kind] += 1  # keeps I3
+            return
+        self._write(kind, fields)
+
+    def subject(self, name: str) -> str:
+        """A person's name or e-mail as it may stand in a record: a hash under a key of this node."""
+        return self._subjects.of(name)
+
+    def sum_up(self, kind: str, figures: Callable[[], Mapping[Any, int]]) -> None:
+        """From now on write down, once an interval and at the end, by how much these counters have grown."""
+        assert kind in RECORDS, f"{kind} is no kind of record; see statnive/actors/audit_record.py"
+        self._sums[kind] = figures
+
+    def tell_sums(self) -> None:
+        """One line for each kind of counters that have grown since the last time."""
+        for kind, figures in self._sums.items():
+            told, now = self._told.get(kind, {}), dict(figures())
+            grown = {str(name): count - told.get(name, 0) for name, count in now.items()}
+            self._told[kind] = now
+            if more := {name: count for name, count in grown.items() if count > 0}:
+                self._write(kind, more)
+
+    def _write(self, kind: str, fields: Mapping[str, Value]) -> None:
         now = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, "kind": kind, "text": text, **facts}, ensure_ascii=True)
+        clean = {
+            name: self._subjects.redact(value) if isinstance(value, str) else value  # keeps I1
+            for name, value in fields.items()
+        }
+        line = json.dumps({"time": now, "kind": kind, **clean}, ensure_ascii=True)
         try:
             self._send.send_nowait(line)
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -75,6 +129,8 @@ class AuditorHandle:
         stats: dict[str, float] = {
             "audit_lines_total": self.lines,
             "audit_lines_lost_total": self.lines_lost,
+            "audit_lines_unlisted_total": self._unlisted.total(),
+            "audit_rotations_total": self.file.rotations,
         }
         if self.drift_rows is not None:
             stats["rollup_drift_rows"] = self.drift_rows
@@ -95,6 +151,7 @@ async def run(
     limiter = trio.CapacityLimiter(1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_check_drift, handle, measure_drift, check_at_once)
+        nursery.start_soon(_tell_sums, handle)
         task_status.started()
         with handle.receive:
             async for line in handle.receive:
@@ -105,12 +162,18 @@ async def run(
                     except (trio.WouldBlock, trio.EndOfChannel):
                         break
                 try:
-                    await trio.to_thread.run_sync(_append, handle.file, lines, limiter=limiter)
+                    await trio.to_thread.run_sync(handle.file.append, lines, limiter=limiter)
                     handle.lines += len(lines)
                 except OSError as error:
                     handle.lines_lost += len(lines)
-                    LOG.error("audit log %s can't be written: %s", handle.file, error.strerror)
+                    LOG.error("audit log %s can't be written: %s", handle.file.path, error.strerror)
         nursery.cancel_scope.cancel()
+
+
+async def _tell_sums(handle: AuditorHandle) -> None:
+    while True:
+        await trio.sleep(handle.config.sums_interval_s)
+        handle.tell_sums()
 
 
 async def _check_drift(handle: AuditorHandle, measure_drift: Callable[[], int], check_at_once: bool) -> None:
@@ -137,9 +200,3 @@ async def _check_drift(handle: AuditorHandle, measure_drift: Callable[[], int], 
                 f"rollups and raw rows differ by {rows} rows; statnive verify tells more",
                 rows=rows,
             )
-
-
-def _append(file: Path, lines: list[str]) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(("\n".join(lines) + "\n").encode("ascii"))

@@ -116,6 +116,10 @@ class LimiterHandle:
             if self._full_at.get(key, math.inf) <= now:
                 del self._full_at[key]
 
+    def refusals(self) -> dict[str, int]:
+        """Requests refused so far, by the limit that refused them."""
+        return {"address": self.refused_address, "site": self.refused_site}
+
     def stats(self) -> dict[str, float]:
         return {
             "limiter_keys": len(self._full_at),

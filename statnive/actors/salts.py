@@ -22,6 +22,7 @@ import trio
 
 from statnive.errors import Fatal
 from statnive.ingest.visitor import KEY_BYTES, daily_salt, next_key
+from statnive.secret_files import refuse_if_open
 
 ROTATE_INTERVAL_S = 60.0
 GRACE_S = 1_800
@@ -150,8 +151,7 @@ def _oldest_needed(now: float) -> int:
 def _load(file: Path) -> Ratchet | None:
     if not file.exists():
         return None
-    if file.stat().st_mode & 0o077:
-        raise Fatal(f"{file} can be read by others; run: chmod 600 {file}")
+    refuse_if_open(file)
     raw = file.read_bytes()
     body = raw.removeprefix(_MAGIC)
     if not raw.startswith(_MAGIC) or len(body) != 4 + KEY_BYTES:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from statnive.actors.auditor import AuditorHandle
 from statnive.clickhouse.engine import Engine
 from statnive.config import ServerConfig
 from statnive.control.snapshot import SnapshotHolder
@@ -60,6 +61,7 @@ class WebParts:
     readiness: Callable[[], dict[str, str]]
     reload_sites: Callable[[], None]
     report: Callable[[str, str], None]
+    auditor: AuditorHandle  # `auditor.record(kind, …)`: who did what; see statnive/actors/audit_record.py
     dashboard_dir: Path
 
 

@@ -152,12 +152,14 @@ def routes(parts: WebParts) -> list[BaseRoute]:
             raise Rejected("filters", "is empty: a segment has at least one filter")
         text = msgspec.json.encode(json_of(found)).decode()
         segment = await changed(parts.store.add_segment, body.site, body.name, text)
+        parts.auditor.record("segment_added", segment=segment.id, site=body.site)
         return JSONResponse(segment_json(segment), 201)
 
     async def remove_segment(request: Request) -> Response:
         body = await _body(request, SiteName)
         number = int(request.path_params["id"])
         segment = await changed(parts.store.remove_segment, body.site, number)
+        parts.auditor.record("segment_removed", segment=segment.id, site=body.site)
         return JSONResponse(segment_json(segment))
 
     async def begin_import(request: Request) -> Response:
@@ -177,6 +179,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
     async def finish_import(request: Request) -> Response:
         site_id, done = await parts.imports.finish(int(request.path_params["id"]))
         parts.reads.forget(site_id)
+        parts.auditor.record("imported", site_id=site_id)
         return JSONResponse(done)
 
     async def verify(request: Request) -> Response:
@@ -189,6 +192,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
             )
 
         found = await trio.to_thread.run_sync(check)
+        parts.auditor.record("verified", is_right=found.is_right, repair=body.repair)
         for line in found.repaired:
             parts.report("repaired", line)
         if found.repaired:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from statnive.actors.salts import CONFIRM_S, SaltsHandle
-from statnive.errors import Fatal
+from statnive.errors import BrokenInput, Fatal
 from statnive.ingest.visitor import visitor_hash
 
 DAY = 86_400
@@ -147,7 +147,7 @@ def test_a_clock_that_steps_back_behind_the_oldest_key_still_gives_a_salt(tmp_pa
 def test_a_key_file_that_others_can_read_stops_the_start_by_name(tmp_path: Path) -> None:
     handle(tmp_path, Time())
     (tmp_path / "identity.key").chmod(0o644)
-    with pytest.raises(Fatal, match=r"identity\.key can be read by others"):
+    with pytest.raises(BrokenInput, match=r"identity\.key has mode 644"):
         handle(tmp_path, Time())
 
 
