@@ -141,7 +141,9 @@ class WriterConfig:
 
 @attrs.frozen
 class ClickHouseConfig:
-    """[clickhouse]: "embedded" is chDB inside the data directory; http(s)://user:password@host:port is a server."""
+    """[clickhouse]: "embedded" is chDB inside the data directory; http(s)://user:password@host:port is a server, which
+    dashboards may read with a user of their own (statnive/clickhouse/reader_user.py says what it must be like).
+    """
 
     url: str = attrs.field(default="embedded", repr=False)
     database: str = attrs.field(default="statnive")
@@ -149,6 +151,20 @@ class ClickHouseConfig:
     memory_bytes_max: int = _number(2 * 1024 * MIB)
     query_threads: int = _number(2)
     query_deadline_s: float = _number(10)
+    reader_user: str = ""
+    reader_password_file: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        if self.reader_password_file and not self.reader_user:
+            raise ConfigError(
+                "reader_password_file", self.reader_password_file, "needs clickhouse.reader_user beside it"
+            )
+        if self.reader_user and self.url == "embedded":
+            raise ConfigError(
+                "reader_user",
+                self.reader_user,
+                'is for a server: with clickhouse.url = "embedded" readers are read-only as it is',
+            )
 
     @url.validator
     def _known_scheme(self, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -246,7 +262,21 @@ def load(
         raise ConfigError(unknown[0], top[unknown[0]], f"unknown key; allowed: data_dir, {', '.join(PARTS)}")
     if "data_dir" in top:
         parts["data_dir"] = Path(str(top["data_dir"]))
-    return Config(**parts)
+    config = Config(**parts)
+    _check_together(config)
+    return config
+
+
+def _check_together(config: Config) -> None:
+    """What two tables must agree on. Raises ConfigError."""
+    keep_s, inactivity_s = config.wal.keep_s, config.ingest.visit_inactivity_s
+    if keep_s < inactivity_s:
+        raise ConfigError(
+            "wal.keep_s",
+            keep_s,
+            f"must be at least ingest.visit_inactivity_s ({inactivity_s}): after a crash the open visits are found "
+            "in the log, and nowhere else",
+        )
 
 
 def _read_file(file: Path) -> dict[str, dict[str, object]]:

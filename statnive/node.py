@@ -21,7 +21,7 @@ import attrs
 import trio
 
 from statnive import resources
-from statnive.actors import acceptor, auditor, committer, geo_watch, limiter, salts, writer
+from statnive.actors import acceptor, auditor, committer, geo_watch, limiter, reader_check, salts, writer
 from statnive.actors.slow_lane import SlowLane
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder, decode_row, row_head
@@ -239,6 +239,7 @@ class Node:
             await outer.start(self._act, committer.run, committer_done, self.committer)
             await outer.start(self._act, writer.run, writer_done, self.writer, self.engine)
             await outer.start(self._act, salts.run, trio.Event(), self.salts, self.auditor.report)
+            outer.start_soon(reader_check.run, self.engine.check_reader, self.auditor.report)
             # Rows of the last run that are in the log and not in ClickHouse yet.
             self.writer.notify(self.log.durable_lsn)
             async with trio.open_nursery() as inner:

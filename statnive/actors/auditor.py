@@ -42,6 +42,8 @@ _LEVELS = {
     "poison": logging.ERROR,
     "drift": logging.ERROR,
     "bug": logging.ERROR,
+    "reader_refused": logging.ERROR,
+    "reader_user": logging.WARNING,
     "insert_failed": logging.WARNING,
     "torn_write": logging.WARNING,
     "drift_unchecked": logging.WARNING,

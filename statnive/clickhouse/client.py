@@ -99,6 +99,13 @@ class Client:
         except FOREIGN as error:
             raise translate(error, inserting=False) from error
 
+    def open(self) -> None:
+        """Connect now, rather than with the first statement. Raises like `query`."""
+        try:
+            self._open()
+        except FOREIGN as error:
+            raise translate(error, inserting=False) from error
+
     def ping(self) -> bool:
         """True when ClickHouse answers."""
         try:

@@ -179,6 +179,20 @@ class Engine:
         finally:
             self._readers.put(client)
 
+    def check_reader(self) -> str:
+        """Connect a reader; what an operator should know of its user, or "". Raises ConfigError for a reader_user that
+        is not read-only or has no limits, and Retryable when the server is down.
+        """
+        if self._config.url == "embedded":
+            return ""
+        self.read(Client.open)
+        if self._config.reader_user:
+            return ""
+        return (
+            "dashboards read as the user of clickhouse.url, which may write; statnive holds each statement to "
+            "readonly = 1, and a read-only user (clickhouse.reader_user) would make the server do so"
+        )
+
     def close(self) -> None:
         """Close every client."""
         with self._lock:

@@ -22,8 +22,9 @@ DETAIL_CHARS_MAX: Final = 300
 # codes of neighbouring parsers. Not 62 (syntax): the statement is ours, and a server that doesn't know it
 # would have every event set aside.
 POISON_CODES: Final = frozenset({6, 26, 27, 33, 38, 41, 44, 53, 69, 70, 72, 117, 128, 130, 131, 321})
-# Wrong password or user, no rights, no such database, table or column: an operator must correct something.
-CONFIG_CODES: Final = frozenset({16, 60, 81, 115, 164, 192, 193, 194, 291, 492, 497, 516})
+# Wrong password or user, no rights, no such database, table or column, a constraint of the profile: an operator must
+# correct something.
+CONFIG_CODES: Final = frozenset({16, 60, 81, 115, 164, 192, 193, 194, 291, 452, 492, 497, 516})
 # A statement met its own limit of rows, bytes, memory or time.
 LIMIT_CODES: Final = frozenset({158, 159, 160, 241, 307, 396})
 BAD_ARGUMENTS: Final = 36

@@ -13,6 +13,8 @@ from clickhouse_connect.driver.client import Client as Driver
 from clickhouse_connect.driver.httputil import all_managers, get_pool_manager
 
 from statnive.clickhouse.client import Client, Purpose
+from statnive.clickhouse.failures import FOREIGN, translate
+from statnive.clickhouse.reader_user import read_password, settings_for
 from statnive.clickhouse.rows import INSERT_FORMAT
 from statnive.clickhouse.settings import reader_settings
 from statnive.config import ClickHouseConfig, WriterConfig
@@ -57,17 +59,43 @@ class ServerClient(Client):
         self._pool = get_pool_manager()
 
     def _open_driver(self) -> Driver:
+        if self.purpose == "reader" and self._config.reader_user:
+            return self._open_reader_user()
+        settings = reader_settings(self._config) if self.purpose == "reader" else {}
+        return self._create(self._address.username, self._address.password, settings)
+
+    def _open_reader_user(self) -> Driver:
+        """Keeps I2 by the user's own rights, looked at each time. Raises ConfigError for one that may write."""
+        config = self._config
+        password = read_password(config)
+        try:
+            driver = self._create(config.reader_user, password, {})
+        except FOREIGN as error:
+            found = translate(error, inserting=False)
+            if isinstance(found, ConfigError):
+                raise ConfigError("clickhouse.reader_user", config.reader_user, found.allowed) from error
+            raise found from error
+        try:
+            known = {name: setting.value for name, setting in driver.server_settings.items()}
+            for name, value in settings_for(config, known).items():
+                driver.set_client_setting(name, value)
+        except ConfigError:
+            driver.close()
+            raise
+        return driver
+
+    def _create(self, username: str, password: str, settings: dict[str, str]) -> Driver:
         address = self._address
         return create_client(
             interface=address.scheme,
             host=address.host,
             port=address.port,
             proxy_path=address.path,
-            username=address.username,
-            password=address.password,
+            username=username,
+            password=password,
             # An admin comes before the database exists.
             database=None if self.purpose == "admin" else self.database,
-            settings=reader_settings(self._config) if self.purpose == "reader" else {},
+            settings=settings,
             pool_mgr=self._pool,
             connect_timeout=CONNECT_DEADLINE_S,
             send_receive_timeout=self._deadline_s,

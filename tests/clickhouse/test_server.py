@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import attrs
-import chdb
 import pytest
 
 from statnive.clickhouse.client import INSERT_SETTINGS, connect
@@ -22,120 +15,7 @@ from statnive.clickhouse.verify import count_block, drift
 from statnive.config import ClickHouseConfig
 from statnive.errors import ConfigError, PoisonBlock
 from statnive.query.where import Scope, Table, TimeColumn, where
-
-PASSWORD = "s3cret%2Fword"
-NOT_SETTINGS = {
-    "query", "query_id", "database", "default_format", "wait_end_of_query", "compress",
-    "enable_http_compression",
-    "client_protocol_version", "readonly", "send_progress_in_http_headers",
-    "cancel_http_readonly_queries_on_client_close", "http_headers_progress_interval_ms",
-}  # fmt: skip
-
-
-class Server(ThreadingHTTPServer):
-    """ClickHouse's HTTP interface on the shared engine, far enough for the driver. `faults` are used up in
-    order.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, engine_dir: Path) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        root = engine_dir.resolve()
-        self.engine = chdb.connect(f"{root / 'clickhouse'}?config-file={root / 'clickhouse.xml'}")
-        self.lock = threading.Lock()
-        self.faults: list[str] = []
-        self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://writer:{PASSWORD}@127.0.0.1:{self.server_port}"
-
-    @property
-    def inserts(self) -> list[dict[str, str]]:
-        return [params for sql, params, _ in self.requests if sql.startswith("INSERT")]
-
-    def run(self, sql: bytes, payload: bytes, params: dict[str, str]) -> bytes:
-        bound = {
-            key.removeprefix("param_"): value for key, value in params.items() if key.startswith("param_")
-        }
-        settings = {k: v for k, v in params.items() if k not in NOT_SETTINGS and not k.startswith("param_")}
-        clause = ", ".join(f"{key} = '{value}'" for key, value in settings.items())
-        with self.lock:
-            if database := params.get("database"):
-                self.engine.query(f"USE {database}")
-            if sql.startswith(b"INSERT"):
-                insert, _, fmt = sql.decode().rpartition(" FORMAT ")
-                stream = self.engine.send_insert(f"{insert} SETTINGS {clause}", fmt)
-                stream.append(payload)
-                stream.finish()
-                return b""
-            return bytes(self.engine.query(sql.decode(), "TabSeparated", params=bound).bytes())
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format, *args):
-        pass
-
-    def do_GET(self):
-        params = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if urlsplit(self.path).path == "/ping":
-            return self.answer(200, b"Ok.\n")
-        sql, payload = (params.pop("query").encode(), body) if "query" in params else (body, b"")
-        self.server.requests.append((sql.decode(), params, dict(self.headers)))
-        fault = self.server.faults.pop(0) if self.server.faults else ""
-        if fault == "reset before":
-            return self.reset()
-        if fault == "proxy 503":
-            return self.answer(503, b"no upstream")
-        if fault.isdecimal():
-            return self.answer(
-                500, f"Code: {fault}. DB::Exception: told to fail. (TOLD)".encode(), code=fault
-            )
-        try:
-            answer = self.server.run(sql, payload, params)
-        except Exception as error:
-            code = re.findall(r"Code: (\d+)", str(error))[0]
-            return self.answer(500, str(error).encode(), code=code)
-        if fault == "reset after":
-            return self.reset()
-        if fault == "silence":
-            self.rfile.read(1)  # until the client gives up
-            self.close_connection = True
-            return None
-        return self.answer(200, answer)
-
-    do_POST = do_GET  # noqa: N815
-
-    def reset(self):
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-        self.connection.close()
-
-    def answer(self, status, body, code=None):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-ClickHouse-Summary", json.dumps({}))
-        if code:
-            self.send_header("X-ClickHouse-Exception-Code", code)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@pytest.fixture
-def server(engine, engine_dir) -> Iterator[Server]:
-    server = Server(engine_dir)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    server.engine.close()
+from tests.clickhouse.small_server import server as server
 
 
 @pytest.fixture
