@@ -37,6 +37,7 @@ from statnive.goal_commands import goal_group
 from statnive.importer.combined_log import LogEntry, parse_line
 from statnive.importer.reader import LogSource, open_log
 from statnive.importer.summary import ImportSummary
+from statnive.note_commands import note_group
 from statnive.token_commands import token_group
 
 EXIT_CODES: tuple[tuple[type[StatniveError], int], ...] = (
@@ -390,4 +391,5 @@ def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient
 
 
 cli.add_command(goal_group(_settings, _run))
+cli.add_command(note_group(_settings, _run))
 cli.add_command(token_group(_settings, _run))

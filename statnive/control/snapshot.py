@@ -57,6 +57,15 @@ class Segment:
 
 
 @attrs.frozen
+class Note:
+    """What happened on a local day (YYYY-MM-DD) of a site."""
+
+    id: int
+    day: str
+    text: str
+
+
+@attrs.frozen
 class Site:
     """One site: `hosts` are every hostname that counts for it, its domain included."""
 
@@ -66,6 +75,7 @@ class Site:
     hosts: frozenset[str]
     goals: tuple[Goal, ...] = ()
     segments: tuple[Segment, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def aliases(self) -> list[str]:

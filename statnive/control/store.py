@@ -25,10 +25,10 @@ from typing import Final, Self
 
 import attrs
 
-from statnive.control import goals, segments, tokens
+from statnive.control import goals, notes, segments, tokens
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
-from statnive.control.snapshot import Goal, Segment, Site, Snapshot
+from statnive.control.snapshot import Goal, Note, Segment, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
 from statnive.control.tokens import NewToken, Token
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
@@ -57,6 +57,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     goals.TABLE,
     tokens.TABLES,
     segments.TABLE,
+    notes.TABLE,
 )
 
 
@@ -173,6 +174,16 @@ class ControlStore:
         with self._change() as connection:
             return segments.remove(connection, _site(connection, domain).id, segment_id)
 
+    def add_note(self, domain: str, day: str, text: str) -> Note:
+        """A new note at a local day of a site. Raises Rejected naming the field."""
+        with self._change() as connection:
+            return notes.add(connection, _site(connection, domain).id, day, text, int(self._now_s()))
+
+    def remove_note(self, domain: str, note_id: int) -> Note:
+        """Forget a note. Raises Rejected."""
+        with self._change() as connection:
+            return notes.remove(connection, _site(connection, domain).id, note_id)
+
     def add_token(self, new: NewToken, secret: str) -> Token:
         """A new API token; its secret is not kept. Raises Rejected naming the field."""
         with self._change() as connection:
@@ -217,10 +228,14 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
     for site_id, domain, timezone, host in rows:
         parts.setdefault(site_id, (domain, timezone, set()))[2].add(host)
     reachable, saved = goals.in_use(connection), segments.by_site(connection)
+    noted = notes.by_site(connection)
     return [
-        Site(site_id, domain, zone, frozenset(hosts), reachable.get(site_id, ()), saved.get(site_id, ()))
+        Site(
+            site_id, domain, zone, frozenset(hosts),
+            reachable.get(site_id, ()), saved.get(site_id, ()), noted.get(site_id, ()),
+        )
         for site_id, (domain, zone, hosts) in parts.items()
-    ]
+    ]  # fmt: skip
 
 
 def _site(connection: sqlite3.Connection, domain: str) -> Site:
