@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
 import { catalogueHalves } from './catalogue.ts';
+import { worldMap } from './world.ts';
 
 export default defineConfig({
   base: '/',
   publicDir: false,
-  plugins: [catalogueHalves()],
+  plugins: [catalogueHalves(), worldMap()],
   build: {
     target: 'es2022',
     // The first browsers with light-dark(); without this the minifier would rewrite every colour.

@@ -2,6 +2,7 @@
 
 import { locale } from './i18n';
 import { type Days, utc } from './state/dates';
+import type { Figures } from './api/types';
 import type { Metric } from './state/route';
 
 export const NOTHING = '–';
@@ -59,10 +60,12 @@ function unit(value: number, name: string, digits = 1): string {
   });
 }
 
-export function metric(name: Metric, value: number | null | undefined): string {
+export function metric(name: Metric | keyof Figures, value: number | null | undefined): string {
   switch (name) {
     case 'bounce_rate':
-      return number(value == null ? value : value / 100, { style: 'percent', maximumFractionDigits: 0 });
+    case 'conversion_rate':
+      return number(value == null ? value : value / 100, { style: 'percent', maximumFractionDigits: name === 'conversion_rate' ? 1 : 0 });
+    case 'time_on_page':
     case 'visit_duration':
       return duration(value);
     case 'views_per_visit':
@@ -70,6 +73,23 @@ export function metric(name: Metric, value: number | null | undefined): string {
     default:
       return count(value);
   }
+}
+
+/** From `before` to `now`, as "+12%"; undefined where there is nothing to compare with. */
+export function change(
+  now: number | null | undefined,
+  before: number | null | undefined,
+): { value: number; text: string } | undefined {
+  if (now == null || !before) return undefined;
+  const value = now / before - 1;
+  return { value: Math.round(value * 100), text: number(value, PERCENT_MORE) };
+}
+
+const PERCENT_MORE = { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' } as const;
+
+export function money(amount: number, currency: string): string {
+  const digits = Math.abs(amount) < 1_000 ? {} : { maximumFractionDigits: 0 };
+  return number(amount, { style: 'currency', currency, ...digits });
 }
 
 export function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {

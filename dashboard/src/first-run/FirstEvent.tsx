@@ -1,6 +1,6 @@
 /** A site without any event: the snippet, and a look every few seconds whether one has come. */
 
-import { realtime } from '../api/client';
+import { realtime } from '../api/more';
 import type { Site } from '../api/types';
 import { fill, t } from '../i18n/whole';
 import { refreshAll, useQuery } from '../state/queries';
@@ -28,7 +28,7 @@ export function FirstEvent({ site }: { site: Site }) {
           <p class="waiting seen" role="status">
             <Icon name="check" />
             {t.first.seen}
-            <button type="button" class="control main" onClick={refreshAll}>
+            <button type="button" class="control main" onClick={() => void refreshAll(site.domain)}>
               {t.first.show}
             </button>
           </p>

@@ -26,7 +26,7 @@ export function RangePicker({ route, timezone }: { route: Route; timezone: strin
           </>
         }
       >
-        {(close) => <RangeChoices range={route.range} today={today} close={close} />}
+        {(close) => <RangeChoices range={route.range} compare={route.compare} today={today} close={close} />}
       </Popover>
       <Step range={stepRange(route.range, today, 1)} label={t.range.later} icon="later" />
     </div>

@@ -13,6 +13,7 @@ export const FIRST = [
   'theme',
   'fresh',
   'trend',
+  'filterBar',
   'attention',
   'error',
 ] as const;

@@ -3,11 +3,9 @@
  * of the browser's own zone can move a day.
  */
 
-import { locale } from '../i18n';
-
 const DAY_MS = 86_400_000;
 
-export const PERIODS = ['day', '7d', '30d', 'month', '12mo'] as const;
+export const PERIODS = ['day', 'yesterday', '7d', '28d', '30d', '91d', 'month', 'last_month', 'year', '12mo'] as const;
 export type Period = (typeof PERIODS)[number];
 
 export interface Days {
@@ -15,7 +13,7 @@ export interface Days {
   to: string;
 }
 
-/** A named period that ends today and moves on with it, or fixed days. */
+/** A named period, which moves on with the days, or fixed days. */
 export type Range = { period: Period } | Days;
 
 export function isDay(text: string | null): text is string {
@@ -30,7 +28,7 @@ export function todayIn(timezone: string | undefined, now: Date): string {
   let calendar = calendars.get(timezone);
   if (!calendar) {
     const parts = { year: 'numeric', month: '2-digit', day: '2-digit' } as const;
-    calendar = new Intl.DateTimeFormat(`${locale}-u-ca-iso8601-nu-latn`, { timeZone: timezone, ...parts });
+    calendar = new Intl.DateTimeFormat('en-u-ca-iso8601-nu-latn', { timeZone: timezone, ...parts });
     calendars.set(timezone, calendar);
   }
   const { year, month, day } = Object.fromEntries(calendar.formatToParts(now).map(({ type, value }) => [type, value]));
@@ -48,17 +46,22 @@ export function dayCount({ from, to }: Days): number {
 
 export function daysOf(range: Range, today: string): Days {
   if ('from' in range) return range;
-  switch (range.period) {
+  const { period } = range;
+  switch (period) {
     case 'day':
       return { from: today, to: today };
-    case '7d':
-      return { from: addDays(today, -6), to: today };
-    case '30d':
-      return { from: addDays(today, -29), to: today };
+    case 'yesterday':
+      return { from: addDays(today, -1), to: addDays(today, -1) };
     case 'month':
       return { from: monthStart(today, 0), to: today };
+    case 'last_month':
+      return { from: monthStart(today, -1), to: addDays(monthStart(today, 0), -1) };
+    case 'year':
+      return { from: `${today.slice(0, 4)}-01-01`, to: today };
     case '12mo':
       return { from: monthStart(today, -11), to: today };
+    default:
+      return { from: addDays(today, 1 - Number.parseInt(period)), to: today };
   }
 }
 

@@ -4,15 +4,18 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { formatRoute, parseRoute, type Route } from './route';
 
-let current = parseRoute(location.search);
+let current = parseRoute(location.search, location.pathname);
 const listeners = new Set<() => void>();
 
 function follow(): void {
-  current = parseRoute(location.search);
+  current = parseRoute(location.search, location.pathname);
   for (const listener of listeners) listener();
 }
 
 addEventListener('popstate', follow);
+
+/** The route now, for what happens outside of a component. */
+export const route = (): Route => current;
 
 export function useRoute(): Route {
   const [route, setRoute] = useState(current);
@@ -42,7 +45,7 @@ interface LinkProps {
   to: Change;
   class?: string;
   title?: string;
-  'aria-label'?: string;
+  'aria-label'?: string | undefined;
   'aria-current'?: 'true' | undefined;
   children: ComponentChildren;
 }

@@ -11,27 +11,36 @@ const BEHIND_MS = 2 * 3_600_000;
 
 interface Props {
   query: Query<OverviewAnswer>;
+  site: string | undefined;
 }
 
-export function Freshness({ query }: Props) {
+export function Freshness({ query, site }: Props) {
   const answer = query.outdated ? undefined : query.data;
   const now = new Date();
   const through = answer?.fresh_through;
-  const behind = through !== undefined && now.getTime() - Date.parse(through) > BEHIND_MS;
+  const behind = through !== undefined && (answer?.stale || now.getTime() - Date.parse(through) > BEHIND_MS);
   return (
     <div class="freshness">
-      <p class="days">{answer && daysText(answer)}</p>
+      <p class="days" title={answer?.timezone.replaceAll('_', ' ')}>
+        {answer && daysText(answer)}
+      </p>
       <p class={behind ? 'through behind' : 'through'}>
         {through !== undefined && (
           <time dateTime={through}>
-            {fill(behind ? t.fresh.behind : t.fresh.through, { time: instant(through, answer?.timezone ?? 'UTC', now) })}
+            {fill(answer?.stale ? t.fresh.stale : behind ? t.fresh.behind : t.fresh.through, {
+              time: instant(through, answer?.timezone ?? 'UTC', now),
+            })}
           </time>
         )}
       </p>
-      <p class="zone">{answer?.timezone.replaceAll('_', ' ')}</p>
-      <button type="button" class={`control plain ${query.loading ? 'busy' : ''}`} onClick={refreshAll}>
+      <button
+        type="button"
+        class={`control plain ${query.loading ? 'busy' : ''}`}
+        title={t.fresh.refresh}
+        onClick={() => site && refreshAll(site)}
+      >
         <Icon name="refresh" />
-        <span>{t.fresh.refresh}</span>
+        <span class="unseen">{t.fresh.refresh}</span>
       </button>
     </div>
   );

@@ -1,12 +1,12 @@
 /** Who was here in the last hour; read again every minute. */
 
-import { realtime } from '../../api/client';
-import type { RealtimeAnswer, Site } from '../../api/types';
-import { count, exact } from '../../format';
-import { point } from '../../format-time';
-import { plural, t } from '../../i18n/whole';
-import { useQuery } from '../../state/queries';
-import { Panel } from '../../ui/Panel';
+import { realtime } from '../api/more';
+import type { RealtimeAnswer, Site } from '../api/types';
+import { count, exact } from '../format';
+import { point } from '../format-time';
+import { plural, t } from '../i18n/whole';
+import { useQuery } from '../state/queries';
+import { Panel } from '../ui/Panel';
 
 const AGAIN_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -32,11 +32,11 @@ export function RealtimePanel({ site }: { site: Site | undefined }) {
 function Hours({ points }: { points: RealtimeAnswer['points'] }) {
   // As on the server: the hours that the last sixty minutes touch.
   const since = Date.now() - 2 * HOUR_MS;
-  const largest = Math.max(1, ...points.map(({ visitors }) => visitors));
+  const largest = Math.max(1, ...points.map(({ visitors = 0 }) => visitors));
   return (
     <figure>
       <ol class="hours">
-        {points.map(({ time, visitors }) => {
+        {points.map(({ time, visitors = 0 }) => {
           const text = plural(t.realtime.bar, visitors, count(visitors)).replace('{time}', point(time, 'hour', 'short'));
           return (
             <li key={time} title={text} class={Date.parse(time) > since ? 'now' : ''}>

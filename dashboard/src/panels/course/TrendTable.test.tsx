@@ -2,7 +2,7 @@
 
 import { render } from 'preact';
 import { expect, test } from 'vitest';
-import type { TrendAnswer } from '../../api/types';
+import type { Note, TrendAnswer } from '../../api/types';
 import type { Metric } from '../../state/route';
 import { KNOWN } from '../../testing';
 import { seriesOf } from './series';
@@ -18,9 +18,9 @@ const ANSWER: TrendAnswer = {
   ],
 };
 
-function cells(metric: Metric): string[][] {
+function cells(metric: Metric, notes: Note[] = []): string[][] {
   const root = document.createElement('div');
-  render(<TrendTable answer={ANSWER} metric={metric} />, root);
+  render(<TrendTable answer={ANSWER} metric={metric} notes={notes} />, root);
   return [...root.querySelectorAll('tr')].map((row) =>
     [...row.querySelectorAll('th, td')].map((cell) => cell.textContent ?? ''),
   );
@@ -34,6 +34,19 @@ test('the table tells what the chart draws', () => {
     ['Tue, Nov 24, 2026 so far', '20', '22', '44'],
   ]);
   expect(cells('visitors').slice(1).map((row) => Number(row[1]))).toEqual(seriesOf(ANSWER, 'visitors')?.values);
+});
+
+test('a note is told at its day', () => {
+  const notes = [
+    { id: 1, day: '2026-11-23', text: 'a launch' },
+    { id: 2, day: '2026-11-25', text: 'after these days' },
+  ];
+  expect(cells('visitors', notes).map((row) => row[0])).toEqual([
+    'Time',
+    'Sun, Nov 22, 2026',
+    'Mon, Nov 23, 2026 a launch',
+    'Tue, Nov 24, 2026 so far',
+  ]);
 });
 
 test('a chosen rate has a column, with a dash where it is unknown', () => {
