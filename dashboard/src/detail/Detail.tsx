@@ -33,7 +33,7 @@ export function Detail({ site, route, scope, detail }: Props) {
   const close = () => navigate({ detail: undefined });
   const list = kindOf(detail.list, route);
   if (!list) return null;
-  return <Opened site={site} route={route} scope={scope} detail={detail} list={list} close={close} />;
+  return <Opened key={detail.list + list.name} site={site} route={route} scope={scope} detail={detail} list={list} close={close} />;
 }
 
 /** undefined for an address that names no list. "property.plan" are the values of a property. */

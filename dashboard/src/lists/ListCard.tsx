@@ -68,7 +68,12 @@ export function ListCard({ card, ...props }: CardProps & { card: CardName }) {
           </div>
         )}
       </header>
-      {tab === 'map' ? <MapBody {...props} /> : <ListBody key={tab} {...props} name={tab} />}
+      {tab === 'map' ? (
+        <MapBody {...props} />
+      ) : (
+        // Another list begins anew: the rows of the one before it mean nothing in it.
+        <ListBody key={`${tab} ${listOf(tab, route.filters).name}`} {...props} name={tab} />
+      )}
     </section>
   );
 }

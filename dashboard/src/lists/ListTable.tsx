@@ -4,7 +4,7 @@ import type { ListAnswer, Row } from '../api/types';
 import { count, exact, metric as metricText, share } from '../format';
 import { moneyText } from '../format-money';
 import { t } from '../i18n/whole';
-import { withFilter } from '../state/filters';
+import { formatFilter, withFilter } from '../state/filters';
 import type { Route } from '../state/route';
 import { Link } from '../state/router';
 import { type Column, filterOf, type ListKind } from './catalogue';
@@ -79,11 +79,14 @@ export function RowLink({ list, row, route }: { list: ListKind; row: Row; route:
   const filter = filterOf(list, row);
   const inside = <RowName list={list} row={row} />;
   if (!filter && list.key !== 'property') return <span class="row-name">{inside}</span>;
+  const same = filter && formatFilter(filter);
+  const others = route.filters.filter((other) => formatFilter(other) !== same);
+  const active = others.length < route.filters.length;
   const to: Partial<Route> = filter
-    ? { filters: withFilter(route.filters, filter), detail: undefined }
+    ? { filters: active ? others : withFilter(route.filters, filter), detail: undefined }
     : { detail: { list: `property.${row.property}`, sort: '', search: '', offset: 0 } };
   return (
-    <Link class="row-name" to={to}>
+    <Link class="row-name" to={to} aria-current={active ? 'true' : undefined}>
       {inside}
     </Link>
   );

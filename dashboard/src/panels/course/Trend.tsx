@@ -1,8 +1,9 @@
 /** The course of the chosen number: revenue and the choices of how it is shown above, chart or table below. */
 
-import { overview, type Scope, trend as trendRead } from '../../api/client';
+import type { ComponentChildren } from 'preact';
+import { overview, type Read, type Scope, trend as trendRead } from '../../api/client';
 import { notes as notesRead } from '../../api/more';
-import type { Money, Note, Site } from '../../api/types';
+import type { Money, Note, Site, TrendAnswer } from '../../api/types';
 import { change } from '../../format';
 import { moneyText, mainMoney } from '../../format-money';
 import { t } from '../../i18n/whole';
@@ -30,14 +31,13 @@ export function Trend({ site, scope, route, today = '', latest }: Props) {
   const days = route && daysOf(route.range, today);
   const interval = route && days && intervalFor(route, days);
   const metric = route?.metric ?? 'visitors';
-  const money = metric === 'total_revenue' ? metric : undefined;
-  const query = useQuery(scope && interval ? trendRead(scope, interval, money) : null);
+  const money = metric === 'total_revenue';
   const notes = useQuery(site ? notesRead(site.domain) : null).data?.notes ?? NO_NOTES;
   const intervals = days ? intervalsFor(days) : [];
   return (
     <>
       <div class="tools">
-        {scope && <Revenue scope={scope} chosen={money !== undefined} />}
+        {scope && <Revenue scope={scope} chosen={money} />}
         {site && days && <Notes site={site.domain} notes={notes} today={today} />}
         {intervals.length > 1 && (
           <Choice
@@ -58,7 +58,10 @@ export function Trend({ site, scope, route, today = '', latest }: Props) {
           }))}
         />
       </div>
-      <Answered query={query}>
+      <Points
+        key={String(money)}
+        read={scope && interval ? trendRead(scope, interval, money ? metric : undefined) : null}
+      >
         {(answer) =>
           route?.trend === 'table' ? (
             <TrendTable answer={answer} metric={metric} notes={notes} />
@@ -66,9 +69,19 @@ export function Trend({ site, scope, route, today = '', latest }: Props) {
             <Course answer={answer} metric={metric} notes={notes} latest={latest} />
           )
         }
-      </Answered>
+      </Points>
     </>
   );
+}
+
+interface PointsProps {
+  read: Read<TrendAnswer> | null;
+  children: (answer: TrendAnswer) => ComponentChildren;
+}
+
+/** Revenue is an answer of its own: while it comes, the points of the other numbers must not stand for it. */
+function Points({ read, children }: PointsProps) {
+  return <Answered query={useQuery(read)}>{children}</Answered>;
 }
 
 /** What goals brought, if they brought anything; a link that makes the chart show it. */
