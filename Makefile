@@ -49,7 +49,7 @@ node_tools:
 dashboard/node_modules/.package-lock.json: dashboard/package-lock.json | node_tools
 	npm --prefix dashboard ci --no-audit --no-fund --loglevel=error
 
-$(DASHBOARD): dashboard/node_modules/.package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/catalogue.ts dashboard/world.ts dashboard/scripts -type f 2>/dev/null)
+$(DASHBOARD): dashboard/node_modules/.package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/catalogue.ts dashboard/world.ts dashboard/small-preload.ts dashboard/scripts -type f 2>/dev/null)
 	npm --prefix dashboard run build --silent
 	@touch $@
 

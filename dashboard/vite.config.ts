@@ -1,11 +1,12 @@
 import { defineConfig } from 'vitest/config';
 import { catalogueHalves } from './catalogue.ts';
+import { smallPreload } from './small-preload.ts';
 import { worldMap } from './world.ts';
 
 export default defineConfig({
   base: '/',
   publicDir: false,
-  plugins: [catalogueHalves(), worldMap()],
+  plugins: [catalogueHalves(), worldMap(), smallPreload()],
   build: {
     target: 'es2022',
     // The first browsers with light-dark(); without this the minifier would rewrite every colour.

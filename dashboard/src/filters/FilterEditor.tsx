@@ -32,7 +32,6 @@ export function FilterEditor({ site, route, filter, done, back }: Props) {
   const [values, setValues] = useState<string[]>(filter.values);
   const [text, setText] = useState('');
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
   const exactly = op === 'is' || op === 'is_not';
   const all = text.trim() && !exactly ? [...values, text.trim()] : values;
   const add = (value: string) => {
@@ -82,6 +81,7 @@ export function FilterEditor({ site, route, filter, done, back }: Props) {
       )}
       <input
         ref={input}
+        data-first
         type="text"
         value={text}
         maxLength={500}

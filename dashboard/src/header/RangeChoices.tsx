@@ -3,7 +3,8 @@
 import { useState } from 'preact/hooks';
 import { t } from '../i18n/whole';
 import { PERIOD_KEYS } from '../keys/periods';
-import { addDays, type Days, daysOf, named, PERIODS, type Period, type Range } from '../state/dates';
+import { addDays, type Days, daysOf, PERIODS, type Period, type Range } from '../state/dates';
+import { named } from '../state/steps';
 import { type Comparison, COMPARISONS } from '../state/route';
 import { Link, navigate } from '../state/router';
 import type { Close } from '../ui/Popover';

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { t } from '../i18n/whole';
 import { PERIODS } from '../state/dates';
-import { keysAreOn, turnKeys } from '../state/keys';
+import { keysAreOn, turnKeys } from './onoff';
 import { Dialog } from '../ui/Dialog';
 import { PERIOD_KEYS } from './periods';
 import { KEYS } from './press';

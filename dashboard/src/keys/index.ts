@@ -1,4 +1,5 @@
-/** The chunk of the keyboard's shortcuts: what each does, and the page that shows them. */
+/** The chunk of ways around: steps from days to days, the keyboard's shortcuts and the page that shows them. */
 import '../ui/dialog.css';
 export { Help } from './Help';
 export { press } from './press';
+export { Step } from '../header/Step';

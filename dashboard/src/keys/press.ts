@@ -1,9 +1,11 @@
 /** What a key does on the page of a site. */
 
-import { type Period, stepRange, todayIn } from '../state/dates';
+import { type Period, todayIn } from '../state/dates';
 import { refreshAll } from '../state/queries';
 import { COMPARISONS } from '../state/route';
 import { navigate, route } from '../state/router';
+import { stepRange } from '../state/steps';
+import { keysAreOn } from './onoff';
 import { PERIOD_KEYS } from './periods';
 
 /** Every key beside those of the periods, for the page that shows them. */
@@ -11,6 +13,7 @@ export const KEYS = ['←', '→', 'X', 'F', 'C', 'R', 'V', '?'] as const;
 
 /** True when the key did something. `help` opens the list of keys. */
 export function press(key: string, help: () => void): boolean {
+  if (key !== '?' && !keysAreOn()) return false;
   const now = route();
   const letter = key.toUpperCase();
   const period = (Object.keys(PERIOD_KEYS) as Period[]).find((name) => PERIOD_KEYS[name] === letter);

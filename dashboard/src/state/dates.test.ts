@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { addDays, dayCount, daysOf, isDay, named, stepRange, todayIn } from './dates';
+import { addDays, dayCount, daysOf, isDay, todayIn } from './dates';
+import { named, stepRange } from './steps';
 
 const TODAY = '2026-11-24';
 

@@ -16,7 +16,7 @@ interface Props {
 }
 
 const CHOICES = 'a[href], button:not([disabled])';
-const FIRST = 'input[type=search], [aria-current=true]';
+const FIRST = '[data-first], input[type=search], [aria-current=true]';
 
 export function PopoverPanel({ title, close, onKey, children }: Props) {
   const panel = useRef<HTMLDivElement>(null);

@@ -10,7 +10,7 @@ import type { Metric } from '../../state/route';
 import { Link } from '../../state/router';
 import { useTheme } from '../../state/theme';
 import { lazy } from '../../ui/lazy';
-import { comparisonOf, currencyOf, notesAt, scaleOf, seriesOf } from './series';
+import { comparisonOf, currencyOf, labelled, notesAt, scaleOf, seriesOf } from './series';
 
 const TrendChart = lazy(async () => (await import('../trend')).TrendChart);
 
@@ -34,7 +34,7 @@ export function Course({ answer, metric, notes, latest }: Props) {
       before,
       marks: notesAt(answer, notes),
       scale: scaleOf([...series.values, ...(before ?? [])], metric),
-      interval,
+      labelled: (most: number) => labelled(points.length, interval, most),
       format: (value: number | null) =>
         value !== null && currency && metric === 'total_revenue' ? money(value, currency) : metricText(metric, value),
       label: (index: number, length: 'short' | 'long') => point(points[index]?.time ?? '', interval, length),

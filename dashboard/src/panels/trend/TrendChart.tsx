@@ -2,8 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import type { Interval } from '../../api/types';
-import { labelled, type Series } from '../course/series';
+import type { Series } from '../course/series';
 
 interface Props {
   series: Series;
@@ -14,7 +13,8 @@ interface Props {
   labelBefore: (index: number) => string;
   /** Values of the horizontal lines, from 0 to the top. */
   scale: number[];
-  interval: Interval;
+  /** Which points get a label below them, when no more than so many do. */
+  labelled: (most: number) => number[];
   label: (index: number, length: 'short' | 'long') => string;
   format: (value: number | null) => string;
   /** What a screen reader says in place of the picture. */
@@ -43,7 +43,7 @@ export function TrendChart(props: Props) {
 }
 
 function draw(frame: HTMLDivElement, props: Props): uPlot {
-  const { series, scale, interval, label, format } = props;
+  const { series, scale, labelled, label, format } = props;
   const { values, complete } = series;
   const last = values.length - 1;
   const accent = colour(frame, '--accent');
@@ -86,7 +86,7 @@ function draw(frame: HTMLDivElement, props: Props): uPlot {
           size: 30,
           gap: 8,
           grid: { show: false },
-          splits: (plot) => labelled(values.length, interval, Math.floor(plot.width / LABEL_PX)),
+          splits: (plot) => labelled(Math.floor(plot.width / LABEL_PX)),
           values: (_, indexes) => indexes.map((index) => label(index, 'short')),
         },
         {
