@@ -143,8 +143,8 @@ def days_for(today: date, number: int) -> str:
 
 
 def visit(browser: Browser, address: str, size: tuple[int, int]) -> dict[str, float]:
-    """One first load in a fresh profile. Raises TimeoutError of playwright."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    """One first load in a fresh profile, without the CSP, which forbids what waits here. Raises TimeoutError."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, bypass_csp=True)
     context.add_init_script(OBSERVE)
     try:
         page = context.new_page()

@@ -236,9 +236,9 @@ test('a filter is made by keyboard: what, how, a suggested value', async () => {
 test('a whole list opens over the page, sorts and closes by the address', async () => {
   const asked = serve(busy());
   const root = open('/?site=example.com');
-  await until(() => expect(text(root, '.list footer .all')).toContain('All 2 · Page'));
+  await until(() => expect(text(root, '.list footer .all')).toContain('Show all 2 Pages'));
   click(root, '.list footer a.all');
-  await until(() => expect(text(root, 'dialog h2')).toEqual(['Page']));
+  await until(() => expect(text(root, 'dialog h2')).toEqual(['Pages']));
   await until(() => expect(text(root, 'dialog tbody th .head')).toEqual(['/more', '/less']));
   expect(text(root, 'dialog thead th')).toEqual(['Page', 'Visitors', 'Views', 'Entries', 'Exits']);
   click(root, 'dialog thead th:nth-child(3) a');

@@ -29,8 +29,9 @@ LONG = "/a/" + "very-long-name-of-a-page/" * 12 + "end"
 OBSERVE = """
 window.shifts = [];
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (entry.hadRecentInput) continue;
-    for (const {node} of entry.sources) shifts.push(`${entry.value} ${node?.parentElement?.className}/${node?.className}`);
+  for (const entry of list.getEntries().filter((each) => !each.hadRecentInput)) {
+    for (const {node} of entry.sources) shifts.push(`${entry.value} by .${node?.className}`);
+  }
 }).observe({type: 'layout-shift', buffered: true});
 window.violations = [];
 document.addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));

@@ -60,7 +60,7 @@ function Opened({ site, route, scope, detail, list, close }: OpenedProps) {
   const metrics = list.columns.join(',');
   const query = useQuery(listRead(list.name, scope, { ...asked, metrics, limit: ROWS, offset: detail.offset }));
   const turn = (changed: Partial<DetailState>): Partial<Route> => ({ detail: { ...detail, ...changed } });
-  const title = list.params?.property ? dimName(list.dim ?? '') : t.lists[listTitle(list)];
+  const title = list.params?.property ? dimName(list.dim ?? '') : (t.tab[detail.list] ?? t.lists[listTitle(list)]);
   const { compare: _, compare_from: _from, compare_to: _to, ...alone } = scope;
   const csv = address(`stats/${list.name}`, { ...alone, ...asked, metrics, limit: CSV_ROWS, format: 'csv' });
   return (
@@ -104,6 +104,8 @@ function Search({ value, search }: { value: string; search: (text: string) => vo
     <input
       type="search"
       ref={input}
+      // On a phone the keyboard would hide the list.
+      autofocus={matchMedia('(hover: hover)').matches}
       value={text}
       maxLength={200}
       placeholder={t.list.search}

@@ -107,7 +107,7 @@ const en = {
     range: '{from}–{to} of {total}',
     previous: 'Previous rows',
     next: 'Next rows',
-    all: 'All {count} · {what}',
+    all: 'Show all {count}',
     rows: 'Rows',
     search: 'Search',
     unknown: 'Unknown',

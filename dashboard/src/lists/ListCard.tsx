@@ -97,7 +97,8 @@ function ListBody({ name, site, route, today, visitors }: CardProps & { name: Li
       <footer>
         {query.data && query.data.total_rows > 0 && (
           <Link to={{ detail: { list: name, sort: '', search: '', offset: 0 } }} class="all">
-            {fill(t.list.all, { count: count(query.data.total_rows), what: t.lists[listTitle(list)] })}
+            {fill(t.list.all, { count: count(query.data.total_rows) })}
+            <span class="unseen"> {t.tab[name] ?? t.lists[listTitle(list)]}</span>
           </Link>
         )}
       </footer>

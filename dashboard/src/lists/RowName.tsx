@@ -4,7 +4,7 @@ import type { Row } from '../api/types';
 import { fill, t } from '../i18n/whole';
 import { Icon } from '../ui/icons';
 import type { ListKind } from './catalogue';
-import { countryName, flag, valueName } from './names';
+import { countryName, valueName } from './names';
 
 /** So many characters at the end of a long path stay in sight: that is where paths differ. */
 const TAIL = 16;
@@ -12,10 +12,8 @@ const TAIL = 16;
 export function RowName({ list, row }: { list: ListKind; row: Row }) {
   const value = String(row[list.key] ?? '');
   if (list.key === 'page') return <Cut text={value} />;
-  const picture = list.key === 'country' || list.key === 'city' || list.key === 'region' ? flag(row.country ?? '') : '';
   return (
     <>
-      {picture && <span class="flag" aria-hidden="true">{picture}</span>}
       <span class="name" title={value}>
         {valueName(list.dim ?? list.key, value)}
       </span>

@@ -11,12 +11,6 @@ export function countryName(code: string): string {
   return regions.of(code) ?? code;
 }
 
-/** "DE" as the flag that the system may have a picture of. */
-export function flag(code: string): string {
-  if (!/^[A-Z]{2}$/.test(code)) return '';
-  return String.fromCodePoint(...[...code].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
-}
-
 /** A value as the page shows it; "" is said in words. */
 export function valueName(dim: string, value: string): string {
   if (dim === 'country') return countryName(value);
