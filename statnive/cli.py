@@ -23,6 +23,7 @@ import trio
 from statnive import config as configuration
 from statnive.client import ControlClient, control
 from statnive.config import Config
+from statnive.demo_command import demo_command
 from statnive.errors import (
     BrokenInput,
     Busy,
@@ -119,6 +120,7 @@ def cli() -> None:
       statnive goal add example.com --event Signup
       statnive token add grafana --site example.com
       statnive import log access.log.gz --site example.com
+      statnive demo
     """
 
 
@@ -389,5 +391,6 @@ def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient
     _control(_load(data_dir, file), work)
 
 
+cli.add_command(demo_command(_settings, _run))
 cli.add_command(goal_group(_settings, _run))
 cli.add_command(token_group(_settings, _run))

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "control": {"event", "errors"},
     "query": {"event", "errors", "control"},
     "importer": {"event", "errors"},
+    "demo": set(),
     "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse", "secret_files"},
     "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},
 }

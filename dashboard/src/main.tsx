@@ -16,9 +16,9 @@ import './styles/chart.css';
 
 /** Asks for what the address names before anything is drawn, the headline first: the code of panels may come later. */
 function askAhead(): void {
-  const route = parseRoute(location.search);
+  const route = parseRoute(location.search, location.pathname);
   prefetch(api.sites());
-  if (!route.site) return;
+  if (!route.site || route.view) return;
   const scope = { site: route.site, ...route.range };
   prefetch(api.overview(scope));
   prefetch(api.trend(scope, intervalFor(route, daysOf(route.range, todayIn(undefined, new Date())))));

@@ -132,6 +132,15 @@ def _schemas() -> dict[str, Any]:
             },
         ),
         "totals": _object(f"{of_site} metrics", **head, metrics=figure),
+        "all_sites": _object(
+            "sites",
+            sites={
+                "type": "array",
+                "items": _object(
+                    f"{of_site} metrics points", **head, metrics=figure, points={"type": "array", "items": point}
+                ),
+            },
+        ),
         "points": _object(
             f"{of_site} interval points", **head, interval=_TEXT, points={"type": "array", "items": point}
         ),

@@ -3,8 +3,6 @@
  * of the browser's own zone can move a day.
  */
 
-import { locale } from '../i18n';
-
 const DAY_MS = 86_400_000;
 
 export const PERIODS = ['day', '7d', '30d', 'month', '12mo'] as const;
@@ -30,7 +28,7 @@ export function todayIn(timezone: string | undefined, now: Date): string {
   let calendar = calendars.get(timezone);
   if (!calendar) {
     const parts = { year: 'numeric', month: '2-digit', day: '2-digit' } as const;
-    calendar = new Intl.DateTimeFormat(`${locale}-u-ca-iso8601-nu-latn`, { timeZone: timezone, ...parts });
+    calendar = new Intl.DateTimeFormat('en-u-ca-iso8601-nu-latn', { timeZone: timezone, ...parts });
     calendars.set(timezone, calendar);
   }
   const { year, month, day } = Object.fromEntries(calendar.formatToParts(now).map(({ type, value }) => [type, value]));

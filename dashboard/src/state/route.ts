@@ -15,8 +15,13 @@ export type Metric = (typeof METRICS)[number];
 
 export const INTERVALS = ['hour', 'day', 'month'] as const satisfies readonly Interval[];
 
+/** Pages beside the one of a site (or, with several sites and none named, their overview). */
+export const VIEWS = ['settings', 'operator'] as const;
+export type View = (typeof VIEWS)[number];
+
 export interface Route {
-  /** undefined: the first site. */
+  view?: View | undefined;
+  /** undefined: the only site, or all of them. */
   site?: string | undefined;
   range: Range;
   metric: Metric;
@@ -29,9 +34,10 @@ export interface Route {
 export const START: Route = { range: { period: '30d' }, metric: 'visitors', trend: 'chart' };
 
 /** Never fails: an address from elsewhere that makes no sense shows the default instead. */
-export function parseRoute(search: string): Route {
+export function parseRoute(search: string, path = '/'): Route {
   const params = new URLSearchParams(search);
   return {
+    view: oneOf(VIEWS, path.slice(1)),
     site: params.get('site') || undefined,
     range: parseRange(params),
     metric: oneOf(METRICS, params.get('metric')) ?? START.metric,
@@ -44,6 +50,8 @@ export function parseRoute(search: string): Route {
 export function formatRoute(route: Route): string {
   const params = new URLSearchParams();
   if (route.site) params.set('site', route.site);
+  // These pages know no range; coming back from one begins with the usual days.
+  if (route.view) return params.size ? `/${route.view}?${params}` : `/${route.view}`;
   if ('from' in route.range) {
     params.set('from', route.range.from);
     params.set('to', route.range.to);

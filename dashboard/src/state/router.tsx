@@ -4,11 +4,11 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { formatRoute, parseRoute, type Route } from './route';
 
-let current = parseRoute(location.search);
+let current = parseRoute(location.search, location.pathname);
 const listeners = new Set<() => void>();
 
 function follow(): void {
-  current = parseRoute(location.search);
+  current = parseRoute(location.search, location.pathname);
   for (const listener of listeners) listener();
 }
 
