@@ -110,8 +110,8 @@ def asker(reader: Reader) -> Ask:
 
 
 def sample_share(reader: Reader, query: Query, rows_max: int) -> float | None:
-    """The share of visitors that a drill-down over the query's range reads, so that it has about `rows_max` rows; None =
-    all (keeps I2).
+    """The share of visitors that a drill-down over the query's range reads, for about `rows_max` rows; None = all
+    (keeps I2).
     """
     counted = where(query.range.days.scope(query.site.id)).select(
         "sum(events) AS events", Table.HOURLY_VISITORS
