@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from statnive.client import ControlClient
+from statnive.commands import Shell
 from statnive.control.timezones import canonical_timezone
 from statnive.demo import site
 from statnive.demo.traffic import Hit, Traffic
@@ -23,14 +22,13 @@ from statnive.errors import Rejected
 BATCH = 4_000
 # Names that nobody can own (RFC 2606, RFC 6761): no real event can ever be sent for one.
 RESERVED = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(example|test|invalid|localhost)")
-Run = Callable[[Path | None, Path | None, Callable[[ControlClient], Any]], None]
 
 
-def demo_command(settings: Callable[..., Any], run: Run) -> click.Command:
-    """The command, with the options that every command shares."""
+def demo_command(shell: Shell) -> click.Command:
+    """The command."""
 
     @click.command("demo")
-    @settings
+    @shell.settings
     @click.option("--site", "domain", default=site.DOMAIN, show_default=True, help="A name that is not real.")
     @click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True, help="Up to today.")
     @click.option(
@@ -64,7 +62,7 @@ def demo_command(settings: Callable[..., Any], run: Run) -> click.Command:
         traffic = Traffic(
             domain, days=days, visits_a_day=visits, seed=seed, now=datetime.now(UTC), zone=ZoneInfo(zone)
         )
-        run(data_dir, file, partial(_fill, domain, zone, traffic, days))
+        shell.run(data_dir, file, partial(_fill, domain, zone, traffic, days))
 
     return demo
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "secret_files": {"errors"},
     "ingest": {"event", "errors", "config", "control"},
     "wal": {"event", "errors", "config"},
-    "clickhouse": {"event", "errors", "config"},
+    "clickhouse": {"event", "errors", "config", "secret_files"},
     "control": {"event", "errors"},
     "query": {"event", "errors", "control"},
     "importer": {"event", "errors"},

@@ -180,6 +180,11 @@ class ControlStore:
         with self._change() as connection:
             return segments.add(connection, _site(connection, domain).id, name, filters, int(self._now_s()))
 
+    def list_segments(self, domain: str) -> tuple[Segment, ...]:
+        """A site's saved filters, by id. Raises Rejected."""
+        with self._lock, _translated(self._path):
+            return _site(self._connection, domain).segments
+
     def remove_segment(self, domain: str, segment_id: int) -> Segment:
         """Forget a saved filter. Raises Rejected."""
         with self._change() as connection:

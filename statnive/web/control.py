@@ -145,6 +145,11 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         parts.report("token_revoked", f"token {token.id} ({token.name}) was revoked")
         return JSONResponse(_token_json(parts, token))
 
+    async def list_segments(request: Request) -> Response:
+        domain = request.query_params.get("site", "")
+        found = await trio.to_thread.run_sync(parts.store.list_segments, domain)
+        return JSONResponse({"segments": [segment_json(segment) for segment in found]})
+
     async def add_segment(request: Request) -> Response:
         body = await read_body(request, NewSegment)
         found = filter_of(body.filters)
@@ -220,6 +225,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         Route("/control/tokens", list_tokens, methods=["GET"]),
         Route("/control/tokens", add_token, methods=["POST"]),
         Route("/control/tokens/{id:int}/revoke", revoke_token, methods=["POST"]),
+        Route("/control/segments", list_segments, methods=["GET"]),
         Route("/control/segments", add_segment, methods=["POST"]),
         Route("/control/segments/{id:int}/remove", remove_segment, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),
