@@ -17,7 +17,7 @@ CLIENTS := .venv-clients
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench bench-query chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals dashboard-speed rollups
+.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals dashboard-speed rollups
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -102,6 +102,10 @@ test: lint tracker-test dashboard-test unit ## Everything that CI checks
 
 bench: $(DEV_STAMP) ## Measure the ingest path (about 25 minutes) and write docs/receipts/ingest.md
 	$(BIN)/python -m chaos.bench.ingest
+
+profile: $(DEV_STAMP) ## What the event loop's thread does at 16,700 requests a second, by the kernel's sampler, into docs/receipts/loop.md
+	@command -v perf >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq linux-perf >/dev/null; } || { echo "perf is needed: apt-get install linux-perf"; exit 1; }
+	$(BIN)/python -m chaos.bench.loop_profile
 
 EVENTS ?= 200000000
 bench-query: $(DEV_STAMP) ## How long every report takes over EVENTS events and a year, into docs/receipts/queries.md

@@ -1,23 +1,44 @@
 /**
- * Cuts each language file in two, so that the first load carries only the sentences of the first screen, while a
- * language stays one file. `en.ts?first` and `en.ts?rest` are its halves, and lazy panels import the rest.
+ * Cuts English into parts, so that the first load carries only the sentences of the first screen, while a language
+ * stays one file: `en.ts?first`, `en.ts?rest` for lazy panels and `en.ts?pages` for pages that are seldom opened.
+ * `de.ts?whole` is a language with the English sentences where it has none.
  */
 
+import { dirname, join } from 'node:path';
 import { runnerImport, type Plugin } from 'vite';
-import { FIRST } from './src/i18n/halves.ts';
+import { FIRST, PAGES } from './src/i18n/halves.ts';
 
-const first: readonly string[] = FIRST;
+const PARTS: Record<string, string> = Object.fromEntries([
+  ...FIRST.map((area) => [area, 'first']),
+  ...PAGES.map((area) => [area, 'pages']),
+]);
 
-export function catalogueHalves(): Plugin {
+export function catalogueParts(): Plugin {
   return {
-    name: 'catalogue-halves',
+    name: 'catalogue-parts',
     async load(id) {
-      const [, file, half] = /^(.*\/i18n\/\w\w\.ts)\?(first|rest)$/.exec(id) ?? [];
+      const [, file, half] = /^(.*\/i18n\/\w\w\.ts)\?(first|rest|pages|whole)$/.exec(id) ?? [];
       if (!file) return undefined;
       this.addWatchFile(file);
       const { module } = await runnerImport<{ default: object }>(file);
-      const areas = Object.entries(module.default).filter(([area]) => first.includes(area) === (half === 'first'));
+      if (half === 'whole') {
+        const english = join(dirname(file), 'en.ts');
+        this.addWatchFile(english);
+        const { module: base } = await runnerImport<{ default: object }>(english);
+        return `export default ${JSON.stringify(completed(base.default, module.default))}`;
+      }
+      const areas = Object.entries(module.default).filter(([area]) => (PARTS[area] ?? 'rest') === half);
       return `export default ${JSON.stringify(Object.fromEntries(areas))}`;
     },
   };
+}
+
+/** `given`, and what of `base` it lacks. The forms of a plural belong together. */
+export function completed(base: object, given: object): object {
+  if ('other' in base) return given;
+  const found = Object.entries(base).map(([key, value]) => {
+    const own = (given as Record<string, unknown>)[key];
+    return [key, own && typeof own === 'object' ? completed(value, own) : (own ?? value)];
+  });
+  return Object.fromEntries(found);
 }

@@ -1,12 +1,15 @@
 import { defineConfig } from 'vitest/config';
-import { catalogueHalves } from './catalogue.ts';
+import { catalogueParts } from './catalogue.ts';
 import { smallPreload } from './small-preload.ts';
 import { worldMap } from './world.ts';
+
+/** Of the settings, the overview, the server's page and the first run. */
+const BESIDE = /\/src\/(forms|first-run|settings|sites|operator|api\/admin|i18n\/(pages|en\.ts\?pages))/;
 
 export default defineConfig({
   base: '/',
   publicDir: false,
-  plugins: [catalogueHalves(), worldMap(), smallPreload()],
+  plugins: [catalogueParts(), worldMap(), smallPreload()],
   build: {
     target: 'es2022',
     // The first browsers with light-dark(); without this the minifier would rewrite every colour.
@@ -21,8 +24,10 @@ export default defineConfig({
         codeSplitting: {
           // What the first screen needs is one file, and so is what lazy panels share: fewer requests, better packed.
           groups: [
-            { name: 'app', tags: ['$initial'], priority: 1 },
-            { name: 'shared', test: /src/, minShareCount: 2 },
+            { name: 'app', tags: ['$initial'], priority: 3 },
+            // The site's page comes first: what only the pages beside it share is not in its way.
+            { name: 'shared', test: (id) => id.includes('/src/') && !BESIDE.test(id), minShareCount: 2, priority: 2 },
+            { name: 'pages', test: BESIDE, minShareCount: 2, priority: 1 },
           ],
         },
       },

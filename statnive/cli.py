@@ -22,7 +22,9 @@ import trio
 
 from statnive import config as configuration
 from statnive.client import ControlClient, control
+from statnive.commands import Shell
 from statnive.config import Config
+from statnive.demo_command import demo_command
 from statnive.errors import (
     BrokenInput,
     Busy,
@@ -38,6 +40,8 @@ from statnive.importer.combined_log import LogEntry, parse_line
 from statnive.importer.reader import LogSource, open_log
 from statnive.importer.summary import ImportSummary
 from statnive.note_commands import note_group
+from statnive.segment_commands import segment_group
+from statnive.site_commands import site_group
 from statnive.token_commands import token_group
 
 EXIT_CODES: tuple[tuple[type[StatniveError], int], ...] = (
@@ -118,8 +122,10 @@ def cli() -> None:
       statnive serve
       statnive site add example.com --timezone Europe/Berlin --alias www.example.com
       statnive goal add example.com --event Signup
+      statnive segment add example.com "From Google" --filter '["is","visit:source",["Google"]]'
       statnive token add grafana --site example.com
       statnive import log access.log.gz --site example.com
+      statnive demo
     """
 
 
@@ -211,53 +217,6 @@ async def _obey_signals(signals: Any, node: Any, scope: trio.CancelScope, on_ter
             return
         click.echo(f"{signal.Signals(number).name}: draining (once more to stop at once)", err=True)
         node.stop()
-
-
-@cli.group()
-def site() -> None:
-    """The sites whose events are counted."""
-
-
-@site.command("add")
-@click.argument("domain")
-@_settings
-@click.option("--timezone", default="UTC", show_default=True, help="IANA name; days and hours are cut by it.")
-@click.option("--alias", "aliases", multiple=True, help="Another hostname of the same site; may be repeated.")
-def site_add(
-    domain: str, data_dir: Path | None, file: Path | None, timezone: str, aliases: tuple[str, ...]
-) -> None:
-    """Add a site; with a node running on the data directory it counts from now on.
-
-    \b
-    Example:
-      statnive site add example.com --timezone Europe/Berlin --alias shop.example.com
-    """
-
-    async def add(client: ControlClient) -> None:
-        added = await client.post_json(
-            "/control/sites", {"domain": domain, "timezone": timezone, "aliases": list(aliases)}
-        )
-        click.echo(f"added {added['domain']} ({added['timezone']})")
-
-    _control(_load(data_dir, file), add)
-
-
-@site.command("list")
-@_settings
-def site_list(data_dir: Path | None, file: Path | None) -> None:
-    """List the sites with their time zones and aliases."""
-
-    async def show(client: ControlClient) -> None:
-        sites = (await client.get_json("/control/sites"))["sites"]
-        width = max((len(entry["domain"]) for entry in sites), default=0)
-        for entry in sites:
-            click.echo(
-                f"{entry['domain']:<{width}}  {entry['timezone']}  {' '.join(entry['aliases'])}".rstrip()
-            )
-        if not sites:
-            click.echo("no sites yet; add one with: statnive site add example.com", err=True)
-
-    _control(_load(data_dir, file), show)
 
 
 @cli.command()
@@ -390,6 +349,6 @@ def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient
     _control(_load(data_dir, file), work)
 
 
-cli.add_command(goal_group(_settings, _run))
-cli.add_command(note_group(_settings, _run))
-cli.add_command(token_group(_settings, _run))
+_SHELL = Shell(_settings, _run)
+for command in (demo_command, site_group, goal_group, note_group, segment_group, token_group):
+    cli.add_command(command(_SHELL))

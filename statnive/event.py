@@ -30,6 +30,7 @@ class DropReason(StrEnum):
     RATE_LIMIT = "rate_limit"  # a token bucket was empty
     REFERRER_SPAM = "referrer_spam"  # the referrer is on the spam list
     OVERLOAD = "overload"  # the log was nearly full, nothing was taken
+    EXCLUDED = "excluded"  # the site's owner wants it left out
     NO_VISIT = "no_visit"  # engagement without a visit to belong to
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from statnive.client import ControlClient
-
-Command = Callable[..., Any]
-Work = Callable[[ControlClient], Awaitable[None]]
+from statnive.commands import Shell, echo_each
 
 
-def goal_group(
-    settings: Callable[[Command], Command], run: Callable[[Path | None, Path | None, Work], None]
-) -> click.Group:
-    """The group; `settings` adds the options that every command shares, `run` does the work against the data."""
+def goal_group(shell: Shell) -> click.Group:
+    """The group."""
 
     @click.group()
     def goal() -> None:
@@ -33,7 +28,7 @@ def goal_group(
 
     @goal.command("add")
     @click.argument("site")
-    @settings
+    @shell.settings
     @click.option("--event", help="The name of a custom event.")
     @click.option("--page", help="The path of a page: * is any text within a segment, ** any text at all.")
     @click.option(
@@ -64,27 +59,28 @@ def goal_group(
             added = await client.post_json("/control/goals", {**body, "value": value, "currency": currency})
             click.echo(f"added goal {_line(added)}")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     @goal.command("list")
     @click.argument("site")
-    @settings
+    @shell.settings
     def show(site: str, data_dir: Path | None, file: Path | None) -> None:
         """List a site's goals with their numbers, those that were removed last."""
 
         async def work(client: ControlClient) -> None:
             goals = (await client.get_json("/control/goals", site=site))["goals"]
-            for found in sorted(goals, key=lambda found: found["removed"]):
-                click.echo(_line(found) + ("  (removed)" if found["removed"] else ""))
-            if not goals:
-                click.echo(f"{site} has no goals; `statnive goal add --help` shows how to add one", err=True)
+            lines = [
+                _line(found) + ("  (removed)" if found["removed"] else "")
+                for found in sorted(goals, key=lambda found: found["removed"])
+            ]
+            echo_each(lines, f"{site} has no goals; `statnive goal add --help` shows how to add one")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     @goal.command("remove")
     @click.argument("site")
     @click.argument("number", type=int)
-    @settings
+    @shell.settings
     def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
         """Remove a goal by its number: nothing reaches it any more, what did stays counted."""
 
@@ -92,7 +88,7 @@ def goal_group(
             removed = await client.post_json(f"/control/goals/{number}/remove", {"site": site})
             click.echo(f"removed goal {_line(removed)}")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     return goal
 

@@ -190,6 +190,7 @@ class Node:
             report=self.auditor.report,
             auditor=self.auditor,
             dashboard_dir=resources.directory("dashboard"),
+            data_dir=self.config.data_dir,
         )
 
     def _tools(self) -> Tools:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from statnive.client import ControlClient
-
-Command = Callable[..., Any]
-Work = Callable[[ControlClient], Awaitable[None]]
+from statnive.commands import Shell
 
 
-def note_group(
-    settings: Callable[[Command], Command], run: Callable[[Path | None, Path | None, Work], None]
-) -> click.Group:
-    """The group; `settings` adds the options that every command shares, `run` does the work against the data."""
+def note_group(shell: Shell) -> click.Group:
+    """The group."""
 
     @click.group()
     def note() -> None:
@@ -34,7 +29,7 @@ def note_group(
     @click.argument("site")
     @click.argument("day")
     @click.argument("text")
-    @settings
+    @shell.settings
     def add(site: str, day: str, text: str, data_dir: Path | None, file: Path | None) -> None:
         """Add a note at a local day of the site (YYYY-MM-DD)."""
 
@@ -42,11 +37,11 @@ def note_group(
             added = await client.post_json("/control/notes", {"site": site, "day": day, "text": text})
             click.echo(f"added note {_line(added)}")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     @note.command("list")
     @click.argument("site")
-    @settings
+    @shell.settings
     def show(site: str, data_dir: Path | None, file: Path | None) -> None:
         """List a site's notes with their numbers, the earliest day first."""
 
@@ -57,12 +52,12 @@ def note_group(
             if not notes:
                 click.echo(f"{site} has no notes; `statnive note add --help` shows how to add one", err=True)
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     @note.command("remove")
     @click.argument("site")
     @click.argument("number", type=int)
-    @settings
+    @shell.settings
     def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
         """Remove a note by its number."""
 
@@ -70,7 +65,7 @@ def note_group(
             removed = await client.post_json(f"/control/notes/{number}/remove", {"site": site})
             click.echo(f"removed note {_line(removed)}")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     return note
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,11 @@ from typing import Any
 import click
 
 from statnive.client import ControlClient
-
-Command = Callable[..., Any]
-Work = Callable[[ControlClient], Awaitable[None]]
+from statnive.commands import Shell, echo_each
 
 
-def token_group(
-    settings: Callable[[Command], Command], run: Callable[[Path | None, Path | None, Work], None]
-) -> click.Group:
-    """The group; `settings` adds the options that every command shares, `run` does the work against the data."""
+def token_group(shell: Shell) -> click.Group:
+    """The group."""
 
     @click.group()
     def token() -> None:
@@ -34,7 +29,7 @@ def token_group(
 
     @token.command("add")
     @click.argument("name")
-    @settings
+    @shell.settings
     @click.option("--site", "sites", multiple=True, help="A site that it is for; may be repeated.")
     @click.option("--all-sites", is_flag=True, help="For every site, also those that are added later.")
     @click.option(
@@ -72,25 +67,23 @@ def token_group(
             click.echo(f"token {_line(added)}\nIt is shown this once; keep it safe:", err=True)
             click.echo(added["secret"])
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     @token.command("list")
-    @settings
+    @shell.settings
     def show(data_dir: Path | None, file: Path | None) -> None:
         """List the tokens with their numbers, scopes, sites and last use; those that are closed last."""
 
         async def work(client: ControlClient) -> None:
             tokens = (await client.get_json("/control/tokens"))["tokens"]
-            for found in sorted(tokens, key=lambda found: found["state"] != "open"):
-                click.echo(_line(found))
-            if not tokens:
-                click.echo("no tokens yet; `statnive token add --help` shows how to make one", err=True)
+            lines = [_line(found) for found in sorted(tokens, key=lambda found: found["state"] != "open")]
+            echo_each(lines, "no tokens yet; `statnive token add --help` shows how to make one")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     @token.command("revoke")
     @click.argument("number", type=int)
-    @settings
+    @shell.settings
     def revoke(number: int, data_dir: Path | None, file: Path | None) -> None:
         """Close a token by its number, at once and for good.
 
@@ -103,7 +96,7 @@ def token_group(
             revoked = await client.post_json(f"/control/tokens/{number}/revoke", {})
             click.echo(f"revoked token {_line(revoked)}")
 
-        run(data_dir, file, work)
+        shell.run(data_dir, file, work)
 
     return token
 

@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "secret_files": {"errors"},
     "ingest": {"event", "errors", "config", "control"},
     "wal": {"event", "errors", "config"},
-    "clickhouse": {"event", "errors", "config"},
+    "clickhouse": {"event", "errors", "config", "secret_files"},
     "control": {"event", "errors"},
     "query": {"event", "errors", "control"},
     "importer": {"event", "errors"},
+    "demo": set(),
     "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse", "secret_files"},
     "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},
 }

@@ -87,11 +87,11 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def header() -> str:
+def header(title: str = "Ingest: what was measured", command: str = "make bench") -> str:
     """The receipt's first lines."""
     return (
-        "# Ingest: what was measured\n\n"
-        "Made by `make bench`; nothing in this file is typed in by hand. The generator (open loop: latency runs from "
+        f"# {title}\n\n"
+        f"Made by `{command}`; nothing in this file is typed in by hand. The generator (open loop: latency runs from "
         "the time a request was due) runs on the same machine as the node.\n\n"
     )
 

@@ -23,7 +23,7 @@ const Trend = lazy(async () => (await import('./panels/course')).Trend, (inside)
   </>
 ));
 const Cards = lazy(async () => (await import('./lists')).Cards, (inside) => (
-  <div class="cards">
+  <div class="reports">
     {panel('list')(inside)}
     {panel('list')(inside)}
   </div>

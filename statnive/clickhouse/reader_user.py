@@ -14,6 +14,7 @@ from typing import Final
 from statnive.clickhouse.settings import reader_settings
 from statnive.config import ClickHouseConfig
 from statnive.errors import ConfigError
+from statnive.secret_files import refuse_if_open
 
 # 0 means "no limit" for each of them.
 LIMITS: Final = ("max_execution_time", "max_memory_usage", "max_rows_to_read", "max_result_rows")
@@ -23,9 +24,12 @@ _SEE: Final = 'see "A read-only user" in docs/operating.md'
 
 
 def read_password(config: ClickHouseConfig) -> str:
-    """The reader's password: the file's text, without the line's end. Raises ConfigError, without the text."""
+    """The reader's password: the file's text, without the line's end. Raises BrokenInput for a file that others can
+    read, and ConfigError for one that we can't.
+    """
     if not config.reader_password_file:
         return ""
+    refuse_if_open(Path(config.reader_password_file), group_may_read=True)
     try:
         return Path(config.reader_password_file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

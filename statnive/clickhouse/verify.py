@@ -57,6 +57,18 @@ class Census(NamedTuple):
     gaps: int  # LSNs between a log's first and last one that are not there: set aside, erased, or lost
 
 
+def table_sizes(client: Client) -> dict[str, Any]:
+    """{"version": ClickHouse's, "tables": [{"table", "parts", "rows", "bytes"}, …]}, the largest first."""
+    (engine,) = client.operator_query("SELECT version() AS version")
+    tables = client.operator_query(
+        "SELECT table, count() AS parts, sum(rows) AS rows, sum(bytes_on_disk) AS bytes FROM system.parts "
+        "WHERE database = {database:String} AND active GROUP BY table ORDER BY bytes DESC, table",
+        {"database": client.database},
+    )
+    sizes = [{key: row[key] if key == "table" else int(row[key]) for key in row} for row in tables]
+    return {"version": engine["version"], "tables": sizes}
+
+
 def find_block(
     client: Client, log_id: int, first_lsn: int, last_lsn: int, partitions: Collection[int]
 ) -> dict[int, Found]:

@@ -57,7 +57,8 @@ class NewGoal:
         if self.kind not in list(GoalKind):
             raise Rejected("kind", f"must be {', '.join(GoalKind)}")
         kind = GoalKind(self.kind)
-        target = _event_name(self.target) if kind is GoalKind.EVENT else _pattern(self.target)
+        is_event = kind is GoalKind.EVENT
+        target = _event_name(self.target) if is_event else path_pattern("target", self.target)
         if kind is GoalKind.SCROLL and not 1 <= self.scroll_depth <= 100:
             raise Rejected("scroll_depth", "must be 1 to 100 per cent")
         if kind is not GoalKind.SCROLL and self.scroll_depth:
@@ -140,12 +141,13 @@ def _event_name(text: str) -> str:
     return name
 
 
-def _pattern(text: str) -> str:
+def path_pattern(field: str, text: str) -> str:
+    """A page's path with wildcards, checked. Raises Rejected naming `field`."""
     pattern = text.strip()
     if not pattern.startswith(("/", "*")) or not pattern.isprintable():
-        raise Rejected("target", "a path begins with / or *, such as /thanks, /blog/* or /docs/**")
+        raise Rejected(field, "a path begins with / or *, such as /thanks, /blog/* or /docs/**")
     if len(pattern) > PATTERN_CHARS_MAX:
-        raise Rejected("target", f"has {len(pattern)} characters; at most {PATTERN_CHARS_MAX} are allowed")
+        raise Rejected(field, f"has {len(pattern)} characters; at most {PATTERN_CHARS_MAX} are allowed")
     return pattern
 
 

@@ -66,6 +66,31 @@ class Note:
 
 
 @attrs.frozen
+class Funnel:
+    """A saved funnel of a site: its steps as the JSON that the query layer reads."""
+
+    id: int
+    name: str
+    steps: str
+    window_s: int
+
+
+@attrs.frozen
+class Exclusions:
+    """Whose events of a site, and which, are left out. Every entry is in its canonical spelling."""
+
+    networks: tuple[str, ...] = ()  # "192.0.2.0/24"; IPv6 to the /64 at most
+    pages: tuple[str, ...] = ()  # paths with the wildcards of goals
+    countries: tuple[str, ...] = ()  # ISO 3166-1 alpha-2
+    hostnames: tuple[str, ...] = ()  # a host, or "*." and a host for all below it
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to leave out."""
+        return bool(self.networks or self.pages or self.countries or self.hostnames)
+
+
+@attrs.frozen
 class Site:
     """One site: `hosts` are every hostname that counts for it, its domain included."""
 
@@ -76,6 +101,9 @@ class Site:
     goals: tuple[Goal, ...] = ()
     segments: tuple[Segment, ...] = ()
     notes: tuple[Note, ...] = ()
+    funnels: tuple[Funnel, ...] = ()
+    currency: str = ""  # ISO 4217: what new goals are worth; "" = not said
+    exclusions: Exclusions | None = None  # None = nothing is left out
 
     @property
     def aliases(self) -> list[str]:

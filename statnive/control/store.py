@@ -25,10 +25,11 @@ from typing import Final, Self
 
 import attrs
 
-from statnive.control import goals, notes, segments, tokens
+from statnive.control import exclusions, funnels, goals, notes, segments, site_settings, tokens
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
-from statnive.control.snapshot import Goal, Note, Segment, Site, Snapshot
+from statnive.control.site_settings import SiteChange
+from statnive.control.snapshot import Funnel, Goal, Note, Segment, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
 from statnive.control.tokens import NewToken, Token
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
@@ -57,6 +58,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     goals.TABLE,
     tokens.TABLES,
     segments.TABLE,
+    (*site_settings.COLUMNS, *exclusions.TABLE, *funnels.TABLE),
     notes.TABLE,
 )
 
@@ -137,6 +139,16 @@ class ControlStore:
             connection.execute("INSERT INTO aliases VALUES (?, ?)", (host, site.id))
         return attrs.evolve(site, hosts=site.hosts | {host})
 
+    def remove_alias(self, domain: str, alias: str) -> Site:
+        """Events from the host are no longer the site's. Raises Rejected."""
+        with self._change() as connection:
+            return site_settings.remove_alias(connection, _site(connection, domain), alias)
+
+    def change_site(self, domain: str, wanted: SiteChange) -> Site:
+        """A site's name, time zone, currency or exclusions, as `wanted`. Raises Rejected naming the field."""
+        with self._change() as connection:
+            return site_settings.change(connection, _site(connection, domain), wanted)
+
     def remove_site(self, domain: str) -> Site:
         """Forget the site and its hosts; its events stay in ClickHouse under its id. Raises Rejected."""
         with self._change() as connection:
@@ -169,6 +181,11 @@ class ControlStore:
         with self._change() as connection:
             return segments.add(connection, _site(connection, domain).id, name, filters, int(self._now_s()))
 
+    def list_segments(self, domain: str) -> tuple[Segment, ...]:
+        """A site's saved filters, by id. Raises Rejected."""
+        with self._lock, _translated(self._path):
+            return _site(self._connection, domain).segments
+
     def remove_segment(self, domain: str, segment_id: int) -> Segment:
         """Forget a saved filter. Raises Rejected."""
         with self._change() as connection:
@@ -183,6 +200,17 @@ class ControlStore:
         """Forget a note. Raises Rejected."""
         with self._change() as connection:
             return notes.remove(connection, _site(connection, domain).id, note_id)
+
+    def add_funnel(self, domain: str, name: str, steps: str, window_s: int) -> Funnel:
+        """A new saved funnel of a site. Raises Rejected naming the field."""
+        with self._change() as connection:
+            site_id = _site(connection, domain).id
+            return funnels.add(connection, site_id, name, steps, window_s, int(self._now_s()))
+
+    def remove_funnel(self, domain: str, funnel_id: int) -> Funnel:
+        """Forget a saved funnel. Raises Rejected."""
+        with self._change() as connection:
+            return funnels.remove(connection, _site(connection, domain).id, funnel_id)
 
     def add_token(self, new: NewToken, secret: str) -> Token:
         """A new API token; its secret is not kept. Raises Rejected naming the field."""
@@ -222,20 +250,29 @@ class ControlStore:
 
 def _sites(connection: sqlite3.Connection) -> list[Site]:
     rows = connection.execute(
-        "SELECT id, domain, timezone, host FROM sites JOIN aliases ON site_id = id ORDER BY domain"
+        "SELECT id, domain, timezone, currency, host FROM sites JOIN aliases ON site_id = id ORDER BY domain"
     )
-    parts: dict[int, tuple[str, str, set[str]]] = {}
-    for site_id, domain, timezone, host in rows:
-        parts.setdefault(site_id, (domain, timezone, set()))[2].add(host)
+    parts: dict[int, tuple[str, str, str, set[str]]] = {}
+    for site_id, domain, timezone, currency, host in rows:
+        parts.setdefault(site_id, (domain, timezone, currency, set()))[3].add(host)
     reachable, saved = goals.in_use(connection), segments.by_site(connection)
+    stepped, excluded = funnels.by_site(connection), exclusions.by_site(connection)
     noted = notes.by_site(connection)
     return [
         Site(
-            site_id, domain, zone, frozenset(hosts),
-            reachable.get(site_id, ()), saved.get(site_id, ()), noted.get(site_id, ()),
+            id=site_id,
+            domain=domain,
+            timezone=zone,
+            hosts=frozenset(hosts),
+            goals=reachable.get(site_id, ()),
+            segments=saved.get(site_id, ()),
+            notes=noted.get(site_id, ()),
+            funnels=stepped.get(site_id, ()),
+            currency=currency,
+            exclusions=excluded.get(site_id),
         )
-        for site_id, (domain, zone, hosts) in parts.items()
-    ]  # fmt: skip
+        for site_id, (domain, zone, currency, hosts) in parts.items()
+    ]
 
 
 def _site(connection: sqlite3.Connection, domain: str) -> Site:

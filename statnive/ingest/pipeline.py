@@ -1,7 +1,8 @@
 """One request from its head and body to rows or drops: synchronous, no I/O, no database.
 
 Steps, in this order: client address, limiter (address), parse, site, limiter (site), time, place, identity (the
-address ends here), agent, source, visit, goals, row. Every event that becomes no row is counted under a DropReason.
+address ends here), exclusions, agent, source, visit, goals, row. Every event that becomes no row is counted under a
+DropReason.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from statnive.ingest.answers import Answer
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.client_hints import client_hints
 from statnive.ingest.drops import Drops
+from statnive.ingest.exclusions import ExclusionMatcher
 from statnive.ingest.fast_reject import FastReject
 from statnive.ingest.geo import Place
 from statnive.ingest.goals import NO_GOALS, GoalMatcher
@@ -102,6 +104,7 @@ class Pipeline:
         self._sources, self._salts, self._times = tools.sources, tools.salts, tools.times
         self._visits, self._encode = tools.visits, tools.encode
         self._goals = GoalMatcher(config.cache_entries)
+        self._exclusions = ExclusionMatcher(config.cache_entries)
         self._senders = Senders(addresses, tools.geo, config.address_cache_entries)
         self._fast_reject = FastReject(config)
         self._parser = Parser(config)
@@ -209,6 +212,10 @@ class Pipeline:
     def row(self, site: Site, client: Client, event: WireEvent, ts: int, who: Identity) -> Row | DropReason:
         """The row of one event that happened at `ts`, or why it is not recorded. `who`: the sender, `identify`-ed."""
         page, name = event.page, event.name
+        if site.exclusions is not None and self._exclusions.excluded(
+            site, client.network, client.place.country, page.host, page.path
+        ):
+            return DropReason.EXCLUDED
         source = self._sources.classify(event.referrer, page.query, site.hosts)
         if source is None:
             return DropReason.REFERRER_SPAM

@@ -84,7 +84,7 @@ def funnel(
     (`conversion_rate_step`) and of the first (`conversion_rate`), and how many were lost (`drop_off`).
     """
     query = Query(site, span, ("visitors",), (), filter_)
-    share = sample_share(reader, query, limits)
+    share = sample_share(reader, query, limits.ordered_rows_max)
     counts = [0] * (len(steps) + 1)
     for row in asker(reader)(_funnel_statement(query, steps, window_s, share)):
         counts[int(row["level"])] += int(row["visitors"])
@@ -141,7 +141,7 @@ def journeys(
     next in the same visit; "" = the visit viewed no other. The most frequent first.
     """
     query = Query(site, span, ("visitors",), (), filter_)
-    share = sample_share(reader, query, limits)
+    share = sample_share(reader, query, limits.ordered_rows_max)
     binder, span_sql = Binder(), span_of(needs_of(query), share)
     kept = f" AND {filter_sql(query, binder)}" if filter_ is not None else ""
     window = "OVER (PARTITION BY visit_id ORDER BY ts, lsn ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)"

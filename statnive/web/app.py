@@ -11,7 +11,7 @@ import attrs
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from statnive.actors.auditor import AuditorHandle
 from statnive.clickhouse.engine import Engine
@@ -21,7 +21,7 @@ from statnive.control.store import ControlStore
 from statnive.errors import Overloaded, Rejected, StatniveError
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
-from statnive.web import control, dashboard, plausible, stats
+from statnive.web import control, dashboard, operator, plausible, settings, stats
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, Receive, Scope, Send
 from statnive.web.reads import Reads
@@ -63,6 +63,7 @@ class WebParts:
     report: Callable[[str, str], None]
     auditor: AuditorHandle  # `auditor.record(kind, …)`: who did what; see statnive/actors/audit_record.py
     dashboard_dir: Path
+    data_dir: Path
 
 
 class PublicApp:
@@ -73,7 +74,8 @@ class PublicApp:
         self._networks = [ipaddress.ip_network(text) for text in parts.server.dashboard_from]
         routes: list[BaseRoute] = [
             *stats.routes(parts),
-            *_operator_routes(parts),
+            *settings.routes(parts),
+            *operator.routes(parts),
             *dashboard.routes(parts.dashboard_dir),
         ]
         self._pages = _starlette(parts, routes)
@@ -112,7 +114,15 @@ def public_app(parts: WebParts) -> PublicApp:
 
 def control_app(parts: WebParts) -> Starlette:
     """What the control socket serves: everything an operator at this machine may do."""
-    return _starlette(parts, [*control.routes(parts), *stats.routes(parts), *_operator_routes(parts)])
+    return _starlette(
+        parts,
+        [
+            *control.routes(parts),
+            *settings.control_routes(parts),
+            *stats.routes(parts),
+            *operator.routes(parts),
+        ],
+    )
 
 
 def _starlette(parts: WebParts, routes: list[BaseRoute]) -> Starlette:
@@ -142,29 +152,6 @@ def error_answer(status: int, field: str | None, message: str, *, retry_after_s:
     """An error as the API and the dashboard know it."""
     headers = {"retry-after": str(retry_after_s)} if retry_after_s else None
     return JSONResponse({"error": {"field": field, "message": message}}, status, headers)
-
-
-def _operator_routes(parts: WebParts) -> list[BaseRoute]:
-    async def drops(request: Request) -> Response:
-        return JSONResponse(parts.drops.report(), headers={"cache-control": "no-store"})
-
-    async def ready(request: Request) -> Response:
-        problems = parts.readiness()
-        text = "".join(f"{name}: {problem}\n" for name, problem in problems.items()) or "ready\n"
-        # Only what keeps events from being taken makes a node unready: with ClickHouse down it still takes them.
-        return PlainTextResponse(text, 503 if "log" in problems else 200)
-
-    async def metrics(request: Request) -> Response:
-        lines = [f"statnive_{name} {value}" for name, value in sorted(parts.figures().items())]
-        for reason in parts.drops.report()["reasons"]:
-            lines.append(f'statnive_dropped_total{{reason="{reason["reason"]}"}} {reason["events"]}')
-        return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
-
-    return [
-        Route("/api/operator/drops", drops),
-        Route("/readyz", ready),
-        Route("/metrics", metrics),
-    ]
 
 
 def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:

@@ -18,7 +18,7 @@ from statnive.control.snapshot import Goal, Note, Segment, Site
 from statnive.control.tokens import SECRET_BYTES, NewToken, Token, secret_of
 from statnive.errors import Rejected
 from statnive.query.filters import filter_of, json_of
-from statnive.web.imports import Entry
+from statnive.web.imports import Entry, Hit
 
 if TYPE_CHECKING:
     from statnive.web.app import WebParts
@@ -103,7 +103,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse({"sites": [site_json(site) for site in sites]})
 
     async def add_site(request: Request) -> Response:
-        new = await _body(request, NewSite)
+        new = await read_body(request, NewSite)
 
         def add() -> Site:
             return parts.store.add_site(new.domain, new.timezone, new.aliases)
@@ -120,14 +120,14 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse({"goals": [{**goal_json(goal), "removed": removed} for goal, removed in found]})
 
     async def add_goal(request: Request) -> Response:
-        body = await _body(request, SiteGoal)
+        body = await read_body(request, SiteGoal)
         new = NewGoal(body.kind, body.target, body.scroll_depth, body.value, body.currency)
         goal = await changed(parts.store.add_goal, body.site, new)
         parts.report("goal_added", f"goal {goal.id} of {body.site} was added")
         return JSONResponse(goal_json(goal), 201)
 
     async def remove_goal(request: Request) -> Response:
-        body = await _body(request, SiteName)
+        body = await read_body(request, SiteName)
         number = int(request.path_params["id"])
         goal = await changed(parts.store.remove_goal, body.site, number)
         parts.report("goal_removed", f"goal {goal.id} of {body.site} was removed")
@@ -138,7 +138,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse({"tokens": [_token_json(parts, token) for token in found]})
 
     async def add_token(request: Request) -> Response:
-        wish = await _body(request, TokenWish)
+        wish = await read_body(request, TokenWish)
         site_ids = None if wish.sites is None else frozenset(_site_id(parts, name) for name in wish.sites)
         secret = secret_of(os.urandom(SECRET_BYTES))
         new = NewToken(wish.name, tuple(wish.scopes), site_ids, wish.days)
@@ -153,8 +153,13 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         parts.report("token_revoked", f"token {token.id} ({token.name}) was revoked")
         return JSONResponse(_token_json(parts, token))
 
+    async def list_segments(request: Request) -> Response:
+        domain = request.query_params.get("site", "")
+        found = await trio.to_thread.run_sync(parts.store.list_segments, domain)
+        return JSONResponse({"segments": [segment_json(segment) for segment in found]})
+
     async def add_segment(request: Request) -> Response:
-        body = await _body(request, NewSegment)
+        body = await read_body(request, NewSegment)
         found = filter_of(body.filters)
         if found is None:
             raise Rejected("filters", "is empty: a segment has at least one filter")
@@ -164,24 +169,26 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse(segment_json(segment), 201)
 
     async def remove_segment(request: Request) -> Response:
-        body = await _body(request, SiteName)
+        body = await read_body(request, SiteName)
         number = int(request.path_params["id"])
         segment = await changed(parts.store.remove_segment, body.site, number)
         parts.auditor.record("segment_removed", segment=segment.id, site=body.site)
         return JSONResponse(segment_json(segment))
 
     async def add_note(request: Request) -> Response:
-        body = await _body(request, NewNote)
+        body = await read_body(request, NewNote)
         note = await changed(parts.store.add_note, body.site, body.day, body.text)
+        parts.auditor.record("note_added", note=note.id, site=body.site)
         return JSONResponse(note_json(note), 201)
 
     async def remove_note(request: Request) -> Response:
-        body = await _body(request, SiteName)
+        body = await read_body(request, SiteName)
         note = await changed(parts.store.remove_note, body.site, int(request.path_params["id"]))
+        parts.auditor.record("note_removed", note=note.id, site=body.site)
         return JSONResponse(note_json(note))
 
     async def begin_import(request: Request) -> Response:
-        new = await _body(request, NewImport)
+        new = await read_body(request, NewImport)
         site = parts.sites.current.lookup(new.site)
         if site is None:
             raise Rejected("site", f"{new.site} is not a site; add it with: statnive site add {new.site}")
@@ -194,6 +201,13 @@ def routes(parts: WebParts) -> list[BaseRoute]:
             raise Rejected("body", str(error)) from None
         return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
 
+    async def import_hits(request: Request) -> Response:
+        try:
+            hits = msgspec.msgpack.decode(await _capped(request), type=list[Hit])
+        except msgspec.DecodeError as error:
+            raise Rejected("body", str(error)) from None
+        return JSONResponse(await parts.imports.take_hits(int(request.path_params["id"]), hits))
+
     async def finish_import(request: Request) -> Response:
         site_id, done = await parts.imports.finish(int(request.path_params["id"]))
         parts.reads.forget(site_id)
@@ -201,7 +215,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse(done)
 
     async def verify(request: Request) -> Response:
-        body = await _body(request, Verify)
+        body = await read_body(request, Verify)
         set_aside = int(parts.figures()["writer_quarantine_rows"])
 
         def check() -> FullCheck:
@@ -231,12 +245,14 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         Route("/control/tokens", list_tokens, methods=["GET"]),
         Route("/control/tokens", add_token, methods=["POST"]),
         Route("/control/tokens/{id:int}/revoke", revoke_token, methods=["POST"]),
+        Route("/control/segments", list_segments, methods=["GET"]),
         Route("/control/segments", add_segment, methods=["POST"]),
         Route("/control/segments/{id:int}/remove", remove_segment, methods=["POST"]),
         Route("/control/notes", add_note, methods=["POST"]),
         Route("/control/notes/{id:int}/remove", remove_note, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),
         Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
+        Route("/control/imports/{id:int}/hits", import_hits, methods=["POST"]),
         Route("/control/imports/{id:int}/finish", finish_import, methods=["POST"]),
     ]
 
@@ -294,7 +310,8 @@ def note_json(note: Note) -> dict[str, Any]:
     return {"id": note.id, "day": note.day, "text": note.text}
 
 
-async def _body(request: Request, kind: type[T]) -> T:
+async def read_body(request: Request, kind: type[T]) -> T:
+    """The request's JSON body as a `kind`. Raises Rejected naming what is wrong."""
     try:
         return msgspec.json.decode(await _capped(request), type=kind)
     except msgspec.DecodeError as error:

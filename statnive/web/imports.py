@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import trio
 
-from statnive.actors.committer import CommitterHandle
+from statnive.actors.committer import Batch, CommitterHandle
 from statnive.actors.writer import WriterHandle
 from statnive.config import IngestConfig
 from statnive.control.snapshot import Site
@@ -33,6 +33,7 @@ from statnive.ingest.request import RequestHead
 from statnive.ingest.visitor import KEY_BYTES, daily_salt
 from statnive.ingest.visits import VisitTable
 
+T = TypeVar("T")
 SLICE_ENTRIES = 100
 OPEN_IMPORTS_MAX = 4
 RETRY_S = 0.2
@@ -47,6 +48,15 @@ class Entry(NamedTuple):
     target: str
     referrer: str
     user_agent: str
+
+
+class Hit(NamedTuple):
+    """One request of a browser, as `statnive demo` makes it up. `body`: one event in the wire format."""
+
+    ip: str
+    time_s: int
+    user_agent: str
+    body: bytes
 
 
 class ImportSalts:
@@ -110,26 +120,39 @@ class Imports:
 
     async def take(self, import_id: int, entries: Sequence[Entry]) -> dict[str, Any]:
         """Make the entries durable; {"page_views", "bots", "dropped", "days"}. Cancelling stops between slices."""
-        current = self._find(import_id)
+        return await self._take(self._find(import_id), entries, _row)
+
+    async def take_hits(self, import_id: int, hits: Sequence[Hit]) -> dict[str, Any]:
+        """The same for whole events: page views, engagement, custom events."""
+        return await self._take(self._find(import_id), hits, _hit_row)
+
+    async def _take(
+        self, current: OpenImport, given: Sequence[T], made: Callable[[OpenImport, T], Row | DropReason]
+    ) -> dict[str, Any]:
         views: Counter[str] = Counter()
         days: Counter[str] = Counter()
         dropped: Counter[str] = Counter()
-        for start in range(0, len(entries), SLICE_ENTRIES):
+        batches: list[Batch] = []
+        for start in range(0, len(given), SLICE_ENTRIES):
             rows: list[bytes] = []
-            for entry in entries[start : start + SLICE_ENTRIES]:
-                row = _row(current, entry)
+            for each in given[start : start + SLICE_ENTRIES]:
+                row = made(current, each)
                 if isinstance(row, DropReason):
                     dropped[row] += 1
                     continue
                 rows.append(self._tools.encode(row))
                 if row.is_bot:
                     views["bots"] += 1
-                else:
+                elif row.pageviews:
                     views["page_views"] += 1
                     days[(_EPOCH + timedelta(days=row.day)).isoformat()] += 1
             if rows:
-                await self._append(rows)  # keeps I1
+                batches.append(await self._append(rows))
             await trio.lowlevel.checkpoint()
+        for batch in batches:
+            await (
+                batch.wait_durable()
+            )  # keeps I1; not after each slice: a commit takes longer than many of them
         return {
             "page_views": views["page_views"],
             "bots": views["bots"],
@@ -151,28 +174,47 @@ class Imports:
             raise Rejected("import", f"{import_id} is not open; begin a new one")
         return current
 
-    async def _append(self, rows: list[bytes]) -> None:
+    async def _append(self, rows: list[bytes]) -> Batch:
         while True:
             try:
-                batch = self._committer.append(rows, None)
+                return self._committer.append(rows, None)
             except Overloaded:
                 await trio.sleep(RETRY_S)  # keeps I2
-            else:
-                await batch.wait_durable()
-                return
 
 
 def _row(current: OpenImport, entry: Entry) -> Row | DropReason:
-    head = RequestHead(entry.ip)
-    head.user_agent = entry.user_agent.encode("utf-8", "replace")
-    if current.fast_reject.rejects(head):
+    agent = entry.user_agent.encode("utf-8", "replace")
+    if _is_junk(current, entry.ip, agent):
         return DropReason.FAST_REJECT
     try:
         page = split_url(f"http://{current.site.domain}{entry.target}", hash_mode=False)
     except Rejected:
         return DropReason.MALFORMED
-    sender = current.pipeline.senders.of(entry.ip, b"")
-    client = Client(sender.place, sender.network, 0, head.user_agent)
     event = WireEvent(PAGEVIEW, page, (), entry.referrer, {}, True, SCROLL_UNTOLD, 0, 0, "")
+    return _made(current, entry.ip, agent, entry.time_s, event)
+
+
+def _hit_row(current: OpenImport, hit: Hit) -> Row | DropReason:
+    agent = hit.user_agent.encode("utf-8", "replace")
+    if _is_junk(current, hit.ip, agent):
+        return DropReason.FAST_REJECT
+    try:
+        (event,) = current.pipeline.parser.parse(hit.body)
+    except (Rejected, ValueError):
+        return DropReason.MALFORMED
+    if isinstance(event, Rejected):
+        return DropReason.MALFORMED
+    return _made(current, hit.ip, agent, hit.time_s, event)
+
+
+def _is_junk(current: OpenImport, ip: str, agent: bytes) -> bool:
+    head = RequestHead(ip)
+    head.user_agent = agent
+    return bool(current.fast_reject.rejects(head))
+
+
+def _made(current: OpenImport, ip: str, agent: bytes, time_s: int, event: WireEvent) -> Row | DropReason:
     pipeline, site = current.pipeline, current.site
-    return pipeline.row(site, client, event, entry.time_s, pipeline.identify(site, client, entry.time_s))
+    sender = pipeline.senders.of(ip, b"")
+    client = Client(sender.place, sender.network, 0, agent)
+    return pipeline.row(site, client, event, time_s, pipeline.identify(site, client, time_s))

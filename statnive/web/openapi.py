@@ -148,6 +148,15 @@ def _schemas() -> dict[str, Any]:
             notes={"type": "array", "items": _object("id day text", id=_COUNT, day=_TEXT, text=_TEXT)},
         ),
         "totals": _object(f"{of_site} metrics", **head, metrics=figure, comparison=_compared(metrics=figure)),
+        "all_sites": _object(
+            "sites",
+            sites={
+                "type": "array",
+                "items": _object(
+                    f"{of_site} metrics points", **head, metrics=figure, points={"type": "array", "items": point}
+                ),
+            },
+        ),
         "points": _object(
             f"{of_site} interval points", **head, interval=interval, points=points,
             comparison=_compared(points=points),

@@ -55,6 +55,7 @@ JOURNEYS: Final = (
     Parameter("limit", "How many rows.", given.number(1, LIMIT_MAX)),
 )
 BOTS: Final = (given.SITE, *given.RANGE, *given.SLICE, given.FORMAT)
+ALL_SITES: Final = (*given.RANGE, given.INTERVAL)
 EXPORT: Final = (given.SITE, *given.RANGE, given.FILTERS)
 
 
@@ -130,6 +131,7 @@ def declared(parts: WebParts) -> list[Declared]:
         Declared("/api/sites", "The sites of this node", (), sites, answers="sites"),
         Declared("/api/segments", "The saved filters of a site", REALTIME, segments, answers="segments"),
         Declared("/api/notes", "What happened on days of a site", REALTIME, notes, answers="notes"),
+        Declared("/api/stats/sites", "Each site's totals", ALL_SITES, _all_sites(parts), answers="all_sites"),
         Declared("/api/stats/overview", "Totals", given.TOTALS, _report(parts, "overview"), answers="totals"),
         Declared("/api/stats/trend", "Points in time", given.TREND, _report(parts, "trend"), answers="points"),
         *lists,
@@ -162,6 +164,21 @@ def _report(parts: WebParts, name: str) -> Endpoint:
         if as_csv:
             return _csv(csv_of(read.value, columns), f"{name} {site.domain}", read)
         return answer(read)
+
+    return endpoint
+
+
+def _all_sites(parts: WebParts) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        values = read_given(request, ALL_SITES)
+        found = []
+        for site in sorted(parts.sites.current.by_id.values(), key=lambda site: site.domain):
+            options = _options(parts, site, values, is_list=False)
+            totals = await ask(parts, site, "overview", options)
+            course = await ask(parts, site, "trend", attrs.evolve(options, metrics=("visitors",)))
+            entry = {**totals.value, "points": course.value["points"]}
+            found.append({**entry, "stale": True} if totals.stale or course.stale else entry)
+        return JSONResponse({"sites": found}, headers=NO_STORE)
 
     return endpoint
 

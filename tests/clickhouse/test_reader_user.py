@@ -13,7 +13,7 @@ from statnive.clickhouse.client import Client, connect
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.failures import LimitExceeded, Unavailable
 from statnive.config import ClickHouseConfig
-from statnive.errors import ConfigError
+from statnive.errors import BrokenInput, ConfigError
 from statnive.query.where import Scope, Table, TimeColumn, where
 from tests.clickhouse.small_server import Server
 from tests.clickhouse.small_server import server as server
@@ -39,6 +39,7 @@ def reader(engine, server: Server, tmp_path) -> Iterator[Callable[[dict[str, str
     """Makes a reader whose user has the profile given."""
     password = tmp_path / "reader.password"
     password.write_text("s3cret reader\n")
+    password.chmod(0o600)
     clients: list[Client] = []
 
     def make(profile: dict[str, str]) -> Client:
@@ -119,6 +120,13 @@ def test_a_password_file_that_cant_be_read_is_named(engine, server, tmp_path) ->
     with pytest.raises(ConfigError, match=r"clickhouse.reader_password_file = .*No such file"):
         client.open()
     client.close()
+
+
+def test_a_password_that_others_can_read_is_refused(engine, server, reader, tmp_path) -> None:
+    client = reader({**LIMITS, "readonly": "1"})
+    (tmp_path / "reader.password").chmod(0o644)
+    with pytest.raises(BrokenInput, match="chmod 640"):
+        client.open()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,14 @@ def test_a_segment_belongs_to_its_site_and_survives_a_restart(store, tmp_path):
         filter_of(wanted, segments_of(sites["b.example"]))
 
 
+def test_a_site_s_segments_are_listed_by_id(store):
+    made = [store.add_segment("a.example", name, TEXT) for name in ("b", "a")]
+    assert store.list_segments("a.example") == tuple(made)
+    assert store.list_segments("b.example") == ()
+    with pytest.raises(Rejected, match="no site is called"):
+        store.list_segments("unknown.example")
+
+
 def test_a_removed_segment_s_id_is_not_used_again(store):
     first = store.add_segment("a.example", "one", TEXT)
     assert store.remove_segment("a.example", first.id) == first

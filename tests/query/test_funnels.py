@@ -74,8 +74,29 @@ def test_a_funnel_counts_who_did_the_steps_in_order(world, window_s, filtered):
 
 def test_a_large_funnel_is_of_a_share_of_the_visitors_and_says_so(world):
     reader, site, span, rows = world
-    found = funnel(reader, site, span, STEPS, limits=Limits(raw_rows_max=10))
+    found = funnel(reader, site, span, STEPS, limits=Limits(ordered_rows_max=10))
     assert found["sampled"] == 10 / len(rows)
+    assert funnel(reader, site, span, STEPS, limits=Limits(raw_rows_max=10))["sampled"] is None
+
+
+def test_large_journeys_are_of_whole_visitors_scaled_up_and_say_so(world):
+    """Half of the visitors by their hash, each with all of its views: not half of the rows."""
+    reader, site, span, rows = world
+    found = journeys(reader, site, span, limit=1_000, limits=Limits(ordered_rows_max=len(rows) // 2))
+    assert found["sampled"] == pytest.approx(0.5, abs=0.01)
+    below = int(found["sampled"] * 2**64)
+    views = defaultdict(list)
+    for row in rows:
+        # Who objects to being recognised has no hash, and is in the sample by visit.
+        key = row.visit_id if row.visitor == NO_VISITOR else int.from_bytes(row.visitor[:8])
+        if row.pageviews and key < below:
+            views[row.visit_id].append(row.pathname)
+    wanted = Counter()
+    for pages in views.values():
+        wanted.update(zip(pages, [*pages[1:], ""], strict=True))
+    assert {(row["page"], row["next"]) for row in found["rows"]} == set(wanted)
+    for row in found["rows"]:
+        assert row["views"] == pytest.approx(wanted[row["page"], row["next"]] / found["sampled"], abs=1)
 
 
 def test_journeys_are_steps_from_page_to_page_within_a_visit(world):

@@ -59,14 +59,14 @@ function parse(text: string): unknown {
   }
 }
 
-function refusal(status: number, body: unknown): ApiError {
+export function refusal(status: number, body: unknown): ApiError {
   const error = isRecord(body) && isRecord(body.error) ? body.error : {};
   const message = typeof error.message === 'string' ? error.message : '';
   const field = typeof error.field === 'string' ? error.field : null;
   return new ApiError(status >= 500 ? 'unavailable' : 'refused', message, status, field);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 

@@ -3,6 +3,45 @@
  * `python -m tools.api_types`; not edited by hand.
  */
 
+export interface AllSites {
+  sites: {
+    site: string;
+    timezone: string;
+    from: string;
+    to: string;
+    fresh_through: string;
+    source?: 'rollup' | 'raw';
+    sampled?: number | null;
+    stale?: true;
+    warnings?: string[];
+    metrics: Figures;
+    points: {
+      time: string;
+      visitors?: number;
+      pageviews?: number;
+      events?: number;
+      scroll_depth?: number | null;
+      time_on_page?: number | null;
+      visits?: number;
+      views_per_visit?: number | null;
+      bounce_rate?: number | null;
+      visit_duration?: number | null;
+      entries?: number;
+      exits?: number;
+      conversion_rate?: number | null;
+      group_conversion_rate?: number | null;
+      total_revenue?: {
+        amount: string;
+        currency: string;
+      }[];
+      average_revenue?: {
+        amount: string;
+        currency: string;
+      }[];
+    }[];
+  }[];
+}
+
 export interface Bots {
   site: string;
   timezone: string;
@@ -746,6 +785,16 @@ export interface Routes {
       search?: string;
     };
     answer: List;
+  };
+  '/api/stats/sites': {
+    params: {
+      period?: 'day' | '7d' | '28d' | '30d' | '91d' | 'month' | '6mo' | '12mo' | 'year';
+      date?: string;
+      from?: string;
+      to?: string;
+      interval?: 'hour' | 'day' | 'week' | 'month';
+    };
+    answer: AllSites;
   };
   '/api/stats/sources': {
     params: {

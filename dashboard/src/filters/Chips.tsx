@@ -34,7 +34,7 @@ export function Chips({ route, site }: { route: Route; site: string | undefined 
                 title={t.filter.edit}
                 button={
                   <span class="name" title={what}>
-                    <small>{dimName(filter.dim)}</small> {t.operator[filter.op]} <b>{valuesOf(filter)}</b>
+                    <small>{dimName(filter.dim)}</small> {t.test[filter.op]} <b>{valuesOf(filter)}</b>
                   </span>
                 }
               >
@@ -76,5 +76,5 @@ function valuesOf({ dim, op, values }: Filter): string {
 }
 
 export function textOf(filter: Filter): string {
-  return `${dimName(filter.dim)} ${t.operator[filter.op]} ${valuesOf(filter)}`;
+  return `${dimName(filter.dim)} ${t.test[filter.op]} ${valuesOf(filter)}`;
 }

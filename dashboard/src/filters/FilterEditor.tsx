@@ -62,7 +62,7 @@ export function FilterEditor({ site, route, filter, done, back }: Props) {
         >
           {operatorsOf(dim).map((name) => (
             <option key={name} value={name}>
-              {t.operator[name]}
+              {t.test[name]}
             </option>
           ))}
         </select>

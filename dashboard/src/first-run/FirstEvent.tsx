@@ -1,14 +1,13 @@
-/** A site without any event: the snippet, and a look every few seconds whether one has come. */
+/** A site without any event: the snippet, a look every few seconds whether one has come, and why none does. */
 
 import { realtime } from '../api/more';
 import type { Site } from '../api/types';
-import { fill, t } from '../i18n/whole';
+import { fill, t } from '../i18n/pages';
+import { Drops } from '../operator/Drops';
 import { refreshAll, useQuery } from '../state/queries';
-import { CopyLine } from '../ui/CopyLine';
-import { DropsPanel } from '../panels/live/DropsPanel';
 import { Failure } from '../ui/Failure';
 import { Icon } from '../ui/icons';
-import { snippet } from './snippet';
+import { Snippets } from './Snippets';
 import { Waiting } from './Waiting';
 
 const AGAIN_MS = 3_000;
@@ -21,7 +20,7 @@ export function FirstEvent({ site }: { site: Site }) {
       <section class="panel first">
         <h2>{fill(t.first.title, { site: site.domain })}</h2>
         <p>{t.first.text}</p>
-        <CopyLine text={snippet(location.origin, site.domain)} label={t.first.snippet} />
+        <Snippets domain={site.domain} />
         {query.error ? (
           <Failure error={query.error} retry={query.retry} />
         ) : seen ? (
@@ -39,7 +38,7 @@ export function FirstEvent({ site }: { site: Site }) {
           </>
         )}
       </section>
-      <DropsPanel everyMs={AGAIN_MS} />
+      <Drops everyMs={AGAIN_MS} site={site.domain} />
     </>
   );
 }

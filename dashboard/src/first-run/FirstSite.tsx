@@ -1,11 +1,12 @@
-/** No site yet: the command that adds one. */
+/** No site yet: add one here, or by the command on the server; this page goes on by itself then. */
 
 import { sites } from '../api/client';
-import { t } from '../i18n/whole';
+import { t } from '../i18n/pages';
 import { addCommand, browserTimezone } from '../panels/live/hosts';
 import { useQuery } from '../state/queries';
 import { CopyLine } from '../ui/CopyLine';
-import { Waiting } from './Waiting';
+import { AddSite } from './AddSite';
+import './first-run.css';
 
 const AGAIN_MS = 3_000;
 
@@ -15,8 +16,11 @@ export function FirstSite() {
     <section class="panel first">
       <h1>{t.first.site.title}</h1>
       <p>{t.first.site.text}</p>
+      <AddSite />
+      <p class="note">{t.first.site.command}</p>
       <CopyLine text={addCommand('example.com', browserTimezone())} label={t.first.command} />
-      <Waiting text={t.first.waitingSite} />
+      <p class="note">{t.first.site.demo}</p>
+      <CopyLine text="statnive demo" label={t.first.command} />
     </section>
   );
 }

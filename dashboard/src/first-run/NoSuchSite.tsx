@@ -1,7 +1,7 @@
 /** The address names a site that is not here. */
 
 import type { Site } from '../api/types';
-import { fill, t } from '../i18n/whole';
+import { fill, t } from '../i18n/pages';
 import { Link } from '../state/router';
 
 export function NoSuchSite({ name, sites }: { name: string; sites: Site[] }) {
@@ -12,7 +12,7 @@ export function NoSuchSite({ name, sites }: { name: string; sites: Site[] }) {
       <ul class="choices">
         {sites.map(({ domain }) => (
           <li key={domain}>
-            <Link to={{ site: domain }}>{domain}</Link>
+            <Link to={{ site: domain, view: undefined }}>{domain}</Link>
           </li>
         ))}
       </ul>

@@ -14,6 +14,7 @@ import { lazy, popover } from '../ui/lazy';
 import { Popover } from '../ui/Popover';
 
 const SiteChoices = lazy(async () => (await import('./choices')).SiteChoices, popover);
+const Menu = lazy(async () => (await import('./choices')).Menu, popover);
 
 interface Props {
   /** undefined: not known yet. */
@@ -25,10 +26,11 @@ interface Props {
 export function Header({ sites, site, route }: Props) {
   const [theme, toggle] = useTheme();
   const none = sites?.length === 0;
-  const name = none ? undefined : (site?.domain ?? route.site);
+  const several = sites !== undefined && sites.length > 1;
+  const name = none ? undefined : (site?.domain ?? route.site ?? (several ? t.site.all : undefined));
   return (
     <header class="top">
-      <Link class="brand" to={{ ...START, site: undefined, interval: undefined }}>
+      <Link class="brand" to={{ ...START, site: undefined, interval: undefined, view: undefined }}>
         <Logo />
         <span>statnive</span>
       </Link>
@@ -43,12 +45,12 @@ export function Header({ sites, site, route }: Props) {
               </>
             }
           >
-            {(close) => <SiteChoices sites={sites ?? []} site={site} close={close} />}
+            {(close) => <SiteChoices sites={sites ?? []} site={site} route={route} close={close} />}
           </Popover>
         )}
       </div>
       <Attention />
-      {!none && <RangePicker route={route} timezone={site?.timezone} />}
+      {!none && !route.view && <RangePicker route={route} timezone={site?.timezone} />}
       <button
         type="button"
         class="control plain theme"
@@ -58,6 +60,9 @@ export function Header({ sites, site, route }: Props) {
       >
         <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
       </button>
+      <Popover class="menu" title={t.menu} button={<Icon name="menu" />}>
+        {(close) => <Menu site={site} several={several} close={close} />}
+      </Popover>
     </header>
   );
 }
@@ -67,9 +72,9 @@ function Attention() {
   const unknown = useQuery(dropsRead()).data?.unknown_sites.length ?? 0;
   if (!unknown) return null;
   return (
-    <a class="pill" href="#drops">
+    <Link class="pill" to={{ view: 'operator' }}>
       <Icon name="warning" />
       <span>{plural(t.attention, unknown, count(unknown))}</span>
-    </a>
+    </Link>
   );
 }

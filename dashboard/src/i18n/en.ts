@@ -31,7 +31,8 @@ const en = {
     '12mo': 'Last 12 months',
   },
   interval: { hour: 'Hours', day: 'Days', week: 'Weeks', month: 'Months' },
-  site: { switch: 'Switch site' },
+  site: { switch: 'Switch site', all: 'All sites' },
+  menu: 'Menu',
   range: { choose: 'Choose the days', earlier: 'Earlier', later: 'Later' },
   theme: { dark: 'Dark colours', light: 'Light colours' },
   fresh: {
@@ -221,7 +222,7 @@ const en = {
     name: 'Event',
     segment: 'Segment',
   },
-  operator: {
+  test: {
     is: 'is',
     is_not: 'is not',
     contains: 'contains',
@@ -301,6 +302,12 @@ const en = {
     events: { one: '# event', other: '# events' },
     seen: '{events}, last {time}',
     add: 'To count it from now on, run:',
+    alias: 'Count it for {site}',
+    choose: 'Site to count {host} for',
+    own: 'Add it as a site',
+    recent: 'The last ones, and why',
+    why: 'Reason',
+    detail: 'Detail',
     unsafe: 'This is not a valid hostname, so it can’t be added.',
     more: { one: 'and # more hostname', other: 'and # more hostnames' },
     reason: {
@@ -310,6 +317,7 @@ const en = {
       rate_limit: 'Too many from one address',
       referrer_spam: 'Referrer spam',
       overload: 'Log nearly full',
+      excluded: 'Left out by the site’s settings',
       no_visit: 'Engagement without a visit',
     } as Record<string, string>,
   },
@@ -317,17 +325,120 @@ const en = {
   first: {
     site: {
       title: 'Add your first site',
-      text: 'statnive is running and has no site yet. Add one on the server; this page goes on by itself.',
+      text: 'statnive is running and has no site yet.',
+      command: 'Or on the server, by its command line; this page goes on by itself:',
+      demo: 'Or look around first, on a made-up site with a month of traffic:',
     },
     title: 'Put this on {site}',
     text: 'Paste it into the <head> of every page. It sets no cookie and stores nothing in the browser.',
     snippet: 'Snippet',
     command: 'Command',
     waiting: 'Waiting for the first event from {site} …',
-    waitingSite: 'Waiting for a site …',
     seen: 'Seen! The first event has arrived.',
     show: 'Show the dashboard',
     hint: 'Open a page of yours in a browser. Robots, prefetches and other hostnames are not counted; what was left out is listed below, with the reason.',
+  },
+
+  snippet: {
+    kind: { html: 'HTML', wordpress: 'WordPress', nextjs: 'Next.js', gtm: 'Tag Manager' },
+    how: {
+      html: 'Into the <head> of every page, or of the template that they share.',
+      wordpress: 'Into functions.php of your child theme (or a plugin for code snippets).',
+      nextjs: 'Into the layout that all pages share: app/layout.tsx, or pages/_app.tsx.',
+      gtm: 'As a Custom HTML tag with the trigger “All Pages”. A content blocker that stops the tag manager stops it too.',
+    },
+  },
+
+  add: {
+    title: 'Add a site',
+    do: 'Add the site',
+    domain: 'Hostname',
+    domainNote: 'Without https:// and path. The www. before it counts too.',
+    timezoneNote: 'Days begin at midnight there.',
+    stale: 'Of before: the database does not answer right now.',
+  },
+
+  menus: { settings: 'Site settings', operator: 'Server', language: 'Language' },
+
+  settings: {
+    of: 'Settings of {site}',
+    back: 'Back to the numbers',
+    add: 'Add',
+    save: 'Save',
+    remove: 'Remove',
+    hosts: 'Hostnames',
+    hostsNote: 'Events from any of these count for the site, and from each with www. in front.',
+    name: 'The site’s name',
+    makeName: 'Make it the name',
+    host: 'Another hostname',
+    hostNote: 'Its events count for {site} from now on.',
+    zone: 'Time zone and currency',
+    zoneNote: 'Days and hours are cut when an event comes in: another time zone holds from now on, and leaves the past as it is.',
+    timezone: 'Time zone',
+    currency: 'Currency',
+    goals: 'Goals',
+    goalsNote: 'A goal counts from its adding on. It can’t be changed, only removed and added anew: so its count keeps its meaning.',
+    kind: 'Reached by',
+    kinds: { event: 'A custom event', page: 'A page view', scroll: 'Scrolling down a page' },
+    eventName: 'Name of the event',
+    path: 'Path, with * and **',
+    depth: 'Depth in per cent',
+    value: 'Worth, if anything',
+    funnels: 'Funnels',
+    funnelsNote: 'Which share of the visitors takes some steps one after the other.',
+    funnelName: 'Name',
+    steps: 'Steps',
+    stepsNote: 'One a line, two to eight: a path such as /pricing, or the name of an event.',
+    within: 'All within',
+    hour: 'One hour',
+    day: 'One day',
+    segments: 'Saved segments',
+    segmentsNote: 'Filters that were saved under a name.',
+    noSegments: 'None is saved. Filter the numbers of the site, then save the filters.',
+    exclusions: 'Left out',
+    exclusionsNote: 'Events that are not to be counted, from now on. One entry a line.',
+    excluded: {
+      networks: 'Addresses and ranges',
+      pages: 'Pages, with * and **',
+      countries: 'Countries, by their two letters',
+      hostnames: 'Hostnames, *. for all below one',
+    },
+  },
+
+  operator: {
+    well: 'All is well: events are taken, made durable and inserted.',
+    part: { log: 'Log:', clickhouse: 'ClickHouse:' } as Record<string, string>,
+    events: 'Events a second',
+    sofar: '{count} since the start',
+    ack: 'Time of a commit',
+    longest: 'longest {time}',
+    log: 'Log in use',
+    of: '{part} of {whole}',
+    lag: 'Events on their way',
+    retries: '{count} retries',
+    inserted: 'Last insert',
+    disk: 'Disk free',
+    node: 'Limits and checks',
+    connections: 'Open connections',
+    limited: 'Requests over a limit',
+    keys: 'Addresses being limited',
+    refused: 'Refused: log nearly full',
+    quarantine: 'Rows set aside',
+    drift: 'Rows by which rollups differ',
+    visits: 'Open visits',
+    rebuilt: 'Visits found at the start',
+    caches: 'Caches',
+    cachesNote: 'Share of look-ups that were answered from memory.',
+    cache: { agent: 'User agents', source: 'Sources', sender: 'Addresses', page: 'Pages' } as Record<string, string>,
+    answers: 'Answers of this API',
+    tables: 'Tables',
+    table: 'Table',
+    parts: 'Parts',
+    rows: 'Rows',
+    size: 'Size',
+    noTables: 'ClickHouse does not answer.',
+    versions: 'Versions',
+    uptime: 'Hours since the start',
   },
 
   unknownSite: { title: 'No site is called {site}', text: 'These are here:' },
@@ -336,3 +447,11 @@ const en = {
 
 export default en;
 export type Catalogue = typeof en;
+
+type Part<Entry> = Entry extends { other: string }
+  ? { other: string } & Partial<Record<Intl.LDMLPluralRule, string>>
+  : Entry extends string
+    ? Entry
+    : { [Key in keyof Entry]?: Part<Entry[Key]> };
+/** Another language's catalogue: what is missing is English until somebody translates it. */
+export type Translation = Part<Catalogue>;

@@ -9,6 +9,7 @@ export const FIRST = [
   'period',
   'interval',
   'site',
+  'menu',
   'range',
   'theme',
   'fresh',
@@ -17,3 +18,5 @@ export const FIRST = [
   'attention',
   'error',
 ] as const;
+/** The areas of pages that are seldom opened: the settings, the server, the first run. `i18n/pages` has them. */
+export const PAGES = ['snippet', 'add', 'settings', 'operator', 'unknownSite'] as const;

@@ -1,23 +1,42 @@
 import { expect, test } from 'vitest';
+import { completed } from '../../catalogue';
 import english from './en';
-import { fill, plural, t } from './whole';
+import { missingIn, placeholders, sentences } from './compare';
+import { fill, plural, t } from './pages';
 
-function keys(value: object, path = ''): string[] {
-  return Object.entries(value).flatMap(([key, inner]) =>
-    typeof inner === 'object' && inner && !('other' in inner) ? keys(inner, `${path}${key}.`) : [`${path}${key}`],
-  );
-}
+const languages = import.meta.glob<{ default: object }>(['./??.ts', '!./en.ts'], { eager: true });
+const others = Object.entries(languages).map(([name, { default: catalogue }]) => [name.slice(2, 4), catalogue] as const);
 
-test('both halves of the catalogue together are the whole', () => {
+test('the parts of the catalogue together are the whole', () => {
   expect(t).toEqual(english);
 });
 
-test('every language has every key', () => {
-  const languages = import.meta.glob<{ default: object }>('./??.ts', { eager: true });
-  expect(Object.keys(languages)).toContain('./en.ts');
-  for (const language of Object.values(languages)) {
-    expect(keys(language.default).sort()).toEqual(keys(english).sort());
+test('there are the languages that are promised', () => {
+  expect(others.map(([language]) => language)).toEqual(expect.arrayContaining(['de', 'es', 'fa', 'fr']));
+});
+
+test.each(others)('%s has no sentence that English does not have', (_, catalogue) => {
+  expect(missingIn(catalogue, english)).toEqual([]);
+});
+
+test.each(others)('%s has the plural forms that the language needs, and what is filled in', (language, catalogue) => {
+  const needed = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+  const base = new Map(sentences(english));
+  for (const [key, forms] of sentences(catalogue)) {
+    const original = base.get(key);
+    if (typeof original === 'object') expect(Object.keys(forms).sort(), key).toEqual([...needed].sort());
+    const sample = typeof original === 'object' ? original.other : (original ?? '');
+    for (const text of typeof forms === 'object' ? Object.values(forms) : [forms]) {
+      expect(text, key).not.toBe('');
+      expect(placeholders(text), key).toEqual(placeholders(sample));
+    }
   }
+});
+
+test('what a language lacks is English, sentence by sentence', () => {
+  const base = { a: { x: 'X', y: 'Y' }, b: { one: '#', other: '#s' } };
+  expect(completed(base, { a: { x: 'Ix' } })).toEqual({ a: { x: 'Ix', y: 'Y' }, b: { one: '#', other: '#s' } });
+  expect(completed(base, { b: { other: '## ' } })).toEqual({ a: { x: 'X', y: 'Y' }, b: { other: '## ' } });
 });
 
 test('a plural form is chosen by the count', () => {

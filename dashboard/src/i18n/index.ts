@@ -2,30 +2,49 @@
 
 import type { Catalogue } from './en';
 import english from './en?first';
-import type { FIRST } from './halves';
+import type { FIRST, PAGES } from './halves';
 
 export type FirstHalf = Pick<Catalogue, (typeof FIRST)[number]>;
+export type Pages = Pick<Catalogue, (typeof PAGES)[number]>;
+export type Rest = Omit<Catalogue, keyof FirstHalf | keyof Pages>;
 
 // One lazy chunk for each language beside en.ts, so that a new one costs nobody else a byte.
-const others = import.meta.glob<{ default: Catalogue }>(['./??.ts', '!./en.ts']);
+const others = import.meta.glob<{ default: Catalogue }>(['./??.ts', '!./en.ts'], { query: '?whole' });
+export const LANGUAGES = ['en', ...Object.keys(others).map((name) => name.slice(2, 4))];
+const KEY = 'language';
 
 /** The sentences of the first screen; those of lazy panels are in `i18n/whole`. */
 export const t: FirstHalf = english;
 /** The locale of numbers and dates: the person's own one, if it is of the language shown. */
 export let locale = 'en';
 
-/** Once, before anything is drawn. */
-export async function chooseLanguage(wanted: readonly string[]): Promise<void> {
-  for (const tag of wanted) {
+/** Once, before anything is drawn. What was chosen here goes before what the browser prefers. */
+export async function chooseLanguage(preferred: readonly string[]): Promise<void> {
+  const own = remembered();
+  for (const tag of own ? [...preferred.filter((tag) => tag.startsWith(own)), own] : preferred) {
     const language = tag.slice(0, 2).toLowerCase();
+    if (!LANGUAGES.includes(language)) continue;
     const load = others[`./${language}.ts`];
-    if (language !== 'en' && !load) continue;
     if (load) Object.assign(t, (await load()).default);
-    locale = tag;
+    document.documentElement.lang = tag;
+    // Days and months are cut by this calendar, whatever the language's own one is.
+    locale = `${tag.split('-u-')[0]}-u-ca-gregory`;
     break;
   }
-  document.documentElement.lang = locale;
   document.documentElement.dir = t.direction;
+}
+
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null; // storage is blocked: the browser's languages then
+  }
+}
+
+/** From the next page load on. */
+export function rememberLanguage(language: string): void {
+  localStorage.setItem(KEY, language);
 }
 
 export function fill(sentence: string, values: Record<string, string>): string {

@@ -24,7 +24,7 @@ export function Cards(props: Partial<CardProps>) {
   }, [known !== undefined, drawn]);
 
   return (
-    <div class="cards">
+    <div class="reports">
       {ORDER.map((card, index) =>
         !known || index >= drawn ? (
           <Placeholder key={card} name={card === 'realtime' ? card : 'list'} />

@@ -16,6 +16,7 @@ const PATHS = {
   note: 'M3 2.5h10v8H8.5L5.5 13.5v-3H3zM5.5 5.5h5M5.5 7.7h3',
   download: 'M8 2.5v7M5 7l3 3 3-3M3 12.5h10',
   check: 'M3.5 8.5 6.5 11.5 12.5 5',
+  menu: 'M2.5 4.5h11M2.5 8h11M2.5 11.5h11',
   copy: 'M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z',
 } as const;
 

@@ -1,0 +1,66 @@
+/** What the pages beside a site's numbers read, and the changes that they send. */
+
+import { ApiError, isRecord, type Read, refusal } from './client';
+import type {
+  AllSitesAnswer,
+  Goal,
+  OperatorDrops,
+  OperatorStatus,
+  SavedFunnel,
+  Segment,
+  SiteSettings,
+} from './admin-types';
+import type { Site } from './types';
+
+const ANSWER_DEADLINE_MS = 30_000;
+
+export const allSites = (range: Record<string, string>, interval: string): Read<AllSitesAnswer> => ({
+  url: `/api/stats/sites?${new URLSearchParams({ ...range, interval })}`,
+  needs: ['sites'],
+});
+
+export const settings = (site: string): Read<SiteSettings> => ({
+  url: `/api/settings?${new URLSearchParams({ site })}`,
+  needs: ['domain', 'goals', 'exclusions'],
+});
+
+export const status = (): Read<OperatorStatus> => ({ url: '/api/operator/status', needs: ['figures', 'versions'] });
+
+export const operatorDrops = (): Read<OperatorDrops> => ({ url: '/api/operator/drops', needs: ['reasons', 'recent'] });
+
+/** Sends a change. The server refuses it with an ApiError that names the field. */
+async function send<Answer>(path: string, body: object): Promise<Answer> {
+  let response: Response;
+  let answer: unknown;
+  try {
+    response = await fetch(`/api/${path}`, {
+      method: 'POST',
+      headers: { accept: 'application/json', 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
+    });
+    answer = await response.json().catch(() => undefined);
+  } catch {
+    throw new ApiError('offline');
+  }
+  if (!response.ok) throw refusal(response.status, answer);
+  if (!isRecord(answer)) throw new ApiError('unreadable', '', response.status);
+  return answer as Answer;
+}
+
+export const addSite = (domain: string, timezone: string) => send<Site>('sites', { domain, timezone });
+
+export const changeSite = (site: string, change: Partial<Omit<SiteSettings, 'goals' | 'segments' | 'funnels'>>) =>
+  send<SiteSettings>('settings', { site, ...change });
+
+export const addAlias = (site: string, host: string) => send<SiteSettings>('aliases', { site, host });
+
+export const removeAlias = (site: string, host: string) => send<SiteSettings>('aliases/remove', { site, host });
+
+export const addGoal = (site: string, goal: object) => send<Goal>('goals', { site, ...goal });
+
+export const addFunnel = (site: string, funnel: object) => send<SavedFunnel>('funnels', { site, ...funnel });
+
+/** Forgets one of the things that a site has several of. */
+export const remove = (what: 'goals' | 'funnels' | 'segments', site: string, id: number) =>
+  send<Goal | SavedFunnel | Segment>(`${what}/${id}/remove`, { site });

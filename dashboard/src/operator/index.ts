@@ -1,0 +1,2 @@
+/** The chunk of the operator's page. */
+export { OperatorPage } from './OperatorPage';

@@ -1,0 +1,68 @@
+/** Everything that can be set for one site. Each part is a form of its own and is kept when it is sent. */
+
+import type { ComponentChildren } from 'preact';
+import { settings } from '../api/admin';
+import type { Site } from '../api/types';
+import { Snippets } from '../first-run/Snippets';
+import { fill, t } from '../i18n/pages';
+import { useQuery } from '../state/queries';
+import { Link } from '../state/router';
+import { Answered } from '../ui/Panel';
+import { ExclusionsForm } from './ExclusionsForm';
+import { Funnels } from './Funnels';
+import { Goals } from './Goals';
+import { Hosts } from './Hosts';
+import { Segments } from './Segments';
+import { ZoneForm } from './ZoneForm';
+import './settings.css';
+
+export function SettingsPage({ site }: { site: Site }) {
+  const query = useQuery(settings(site.domain));
+  return (
+    <div class="settings">
+      <h1>{fill(t.settings.of, { site: site.domain })}</h1>
+      <p>
+        <Link class="link" to={{ view: undefined }}>
+          {t.settings.back}
+        </Link>
+      </p>
+      <Answered query={query}>
+        {(found) => (
+          <div class="parts">
+            <Part title={t.settings.hosts} note={t.settings.hostsNote}>
+              <Hosts found={found} />
+            </Part>
+            <Part title={t.settings.zone} note={t.settings.zoneNote}>
+              <ZoneForm key={`${found.timezone} ${found.currency}`} found={found} />
+            </Part>
+            <Part title={t.settings.goals} note={t.settings.goalsNote}>
+              <Goals found={found} />
+            </Part>
+            <Part title={t.settings.funnels} note={t.settings.funnelsNote}>
+              <Funnels found={found} />
+            </Part>
+            <Part title={t.settings.segments} note={t.settings.segmentsNote}>
+              <Segments found={found} />
+            </Part>
+            <Part title={t.settings.exclusions} note={t.settings.exclusionsNote}>
+              <ExclusionsForm key={JSON.stringify(found.exclusions)} found={found} />
+            </Part>
+            <Part title={t.first.snippet} note={t.first.text}>
+              <Snippets domain={found.domain} />
+            </Part>
+          </div>
+        )}
+      </Answered>
+    </div>
+  );
+}
+
+function Part({ title, note, children }: { title: string; note: string; children: ComponentChildren }) {
+  return (
+    <section class="panel">
+      <h2>{title}</h2>
+      <p class="note">{note}</p>
+      {children}
+    </section>
+  );
+}

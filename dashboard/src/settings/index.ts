@@ -1,0 +1,2 @@
+/** The chunk of a site's settings. */
+export { SettingsPage } from './SettingsPage';

@@ -1,0 +1,2 @@
+/** The chunk of the page that shows every site. */
+export { SitesPage } from './SitesPage';

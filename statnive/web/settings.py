@@ -1,0 +1,236 @@
+"""A site's settings for the dashboard: GET /api/settings, and the changes that a person makes there.
+
+What both can change is one set of endpoints: the control socket's for the CLI, and the same ones here for a browser,
+behind `same_origin`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+import msgspec
+import trio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from statnive.control import exclusions
+from statnive.control.site_settings import SiteChange
+from statnive.control.snapshot import Exclusions, Funnel, Site
+from statnive.errors import Rejected
+from statnive.query.funnels import WINDOW_S_DEFAULT, WINDOW_S_MAX, parse_steps
+from statnive.web import control
+from statnive.web.control import SiteName, goal_json, read_body, segment_json, site_json
+
+if TYPE_CHECKING:
+    from statnive.web.app import WebParts
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+NO_STORE: Final = {"cache-control": "no-store"}
+# The control socket's endpoints that a browser may use as well.
+_SHARED: Final = (
+    "/sites",
+    "/goals",
+    "/goals/{id:int}/remove",
+    "/segments",
+    "/segments/{id:int}/remove",
+    "/notes",
+    "/notes/{id:int}/remove",
+)
+
+
+class ExclusionLists(msgspec.Struct, forbid_unknown_fields=True):
+    """Exclusions as they come; see statnive.control.exclusions."""
+
+    networks: list[str] = []
+    pages: list[str] = []
+    countries: list[str] = []
+    hostnames: list[str] = []
+
+
+class SiteSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /api/settings; what is left out stays as it is."""
+
+    site: str
+    domain: str | None = None
+    timezone: str | None = None
+    currency: str | None = None
+    exclusions: ExclusionLists | None = None
+
+
+class SiteHost(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /api/aliases and /api/aliases/remove."""
+
+    site: str
+    host: str
+
+
+class NewFunnel(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /api/funnels."""
+
+    site: str
+    name: str
+    steps: list[dict[str, str]]
+    window: int = WINDOW_S_DEFAULT
+
+
+def routes(parts: WebParts) -> list[BaseRoute]:
+    """The public ones: every change only from a page of this very server."""
+    shared = {
+        route.path: route.endpoint
+        for route in control.routes(parts)
+        if isinstance(route, Route) and "POST" in (route.methods or ())
+    }
+    changes = {f"/api{path}": shared[f"/control{path}"] for path in _SHARED} | _changes(parts)
+    return [
+        Route("/api/settings", _settings(parts), methods=["GET"]),
+        *(Route(path, same_origin(endpoint), methods=["POST"]) for path, endpoint in changes.items()),
+    ]
+
+
+def control_routes(parts: WebParts) -> list[BaseRoute]:
+    """The same changes on the control socket, which belongs to this machine's operator."""
+    return [
+        Route(path.replace("/api/", "/control/"), endpoint, methods=["POST"])
+        for path, endpoint in _changes(parts).items()
+    ]
+
+
+def _settings(parts: WebParts) -> Endpoint:
+    async def settings(request: Request) -> Response:
+        domain = request.query_params.get("site", "")
+        site = parts.sites.current.lookup(domain)
+        if site is None:
+            raise Rejected("site", f"{domain[:60]} is not a site of this node")
+        return JSONResponse(settings_json(site), headers=NO_STORE)
+
+    return settings
+
+
+def _changes(parts: WebParts) -> dict[str, Endpoint]:
+    async def changed(change: Callable[..., Any], *given: Any) -> Any:
+        result = await trio.to_thread.run_sync(change, *given)
+        await trio.to_thread.run_sync(parts.reload_sites)
+        return result
+
+    async def change_site(request: Request) -> Response:
+        body = await read_body(request, SiteSettings)
+        lists = body.exclusions
+        wanted = SiteChange(
+            domain=body.domain,
+            timezone=body.timezone,
+            currency=body.currency,
+            exclusions=None if lists is None else exclusions.checked(**msgspec.structs.asdict(lists)),
+        )
+        site: Site = await changed(parts.store.change_site, body.site, wanted)
+        parts.report("site_changed", f"settings of site {site.domain} were changed")
+        return JSONResponse(settings_json(site))
+
+    async def add_alias(request: Request) -> Response:
+        body = await read_body(request, SiteHost)
+        site: Site = await changed(parts.store.add_alias, body.site, body.host)
+        for host in site.hosts:
+            parts.drops.forget_host(host)
+        parts.report("alias_added", f"site {site.domain} has a further hostname")
+        return JSONResponse(settings_json(site), 201)
+
+    async def remove_alias(request: Request) -> Response:
+        body = await read_body(request, SiteHost)
+        site: Site = await changed(parts.store.remove_alias, body.site, body.host)
+        parts.report("alias_removed", f"site {site.domain} has a hostname less")
+        return JSONResponse(settings_json(site))
+
+    async def add_funnel(request: Request) -> Response:
+        body = await read_body(request, NewFunnel)
+        if not 1 <= body.window <= WINDOW_S_MAX:
+            raise Rejected("window", f"must be 1 to {WINDOW_S_MAX} seconds")
+        steps = msgspec.json.encode(body.steps).decode()
+        parse_steps(steps)
+        funnel: Funnel = await changed(parts.store.add_funnel, body.site, body.name, steps, body.window)
+        return JSONResponse(funnel_json(funnel), 201)
+
+    async def remove_funnel(request: Request) -> Response:
+        body = await read_body(request, SiteName)
+        number = int(request.path_params["id"])
+        return JSONResponse(funnel_json(await changed(parts.store.remove_funnel, body.site, number)))
+
+    return {
+        "/api/settings": change_site,
+        "/api/aliases": add_alias,
+        "/api/aliases/remove": remove_alias,
+        "/api/funnels": add_funnel,
+        "/api/funnels/{id:int}/remove": remove_funnel,
+    }
+
+
+def settings_json(site: Site) -> dict[str, Any]:
+    """Everything that can be set for a site."""
+    return {
+        **site_json(site),
+        "currency": site.currency,
+        "goals": [goal_json(goal) for goal in site.goals],
+        "segments": [segment_json(segment) for segment in site.segments],
+        "funnels": [funnel_json(funnel) for funnel in site.funnels],
+        "exclusions": attrs.asdict(site.exclusions or Exclusions()),
+    }
+
+
+def funnel_json(funnel: Funnel) -> dict[str, Any]:
+    """A saved funnel as the API shows it; `window` in seconds."""
+    steps = msgspec.json.decode(funnel.steps)
+    return {"id": funnel.id, "name": funnel.name, "steps": steps, "window": funnel.window_s}
+
+
+def same_origin(endpoint: Endpoint) -> Endpoint:
+    """`endpoint`, for pages of this server and for programs: another site's page gets a 403."""
+
+    async def guarded(request: Request) -> Response:
+        wrong = _foreign(request)
+        if wrong:
+            return JSONResponse({"error": {"field": "origin", "message": wrong}}, 403, NO_STORE)
+        return await endpoint(request)
+
+    return guarded
+
+
+def _foreign(request: Request) -> str:
+    """Why a request must not change anything, or "". A browser tells by Origin and Sec-Fetch-Site where a request is
+    from; a body that is JSON makes it ask first, in vain, when that is another site.
+    """
+    headers = request.headers
+    host = headers.get("host", "")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return "the content type must be application/json"
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return "the request is from a page of another site"
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        return f"the request's origin is not {host[:100]}; a proxy has to pass the Host header on"
+    if _is_rebound(request, host):
+        return "from this machine itself the address must be localhost or a number: another name may be an attacker's"
+    return ""
+
+
+def _is_rebound(request: Request, host: str) -> bool:
+    """Whether a page of a foreign name reached us here: its owner can point that name to this machine at any time."""
+    peer = request.client.host if request.client else ""
+    if "x-forwarded-for" in request.headers or not _is_loopback(peer):
+        return False
+    name = urlsplit(f"//{host}").hostname or ""
+    return not (_is_address(name) or name == "localhost" or name.endswith(".localhost"))
+
+
+def _is_loopback(text: str) -> bool:
+    return _is_address(text) and ipaddress.ip_address(text).is_loopback
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
