@@ -13,7 +13,7 @@ import trio
 
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
-from statnive.web import app, control, stats
+from statnive.web import app, control, settings, stats
 
 
 class Web:
@@ -21,17 +21,21 @@ class Web:
 
     def __init__(self, store: ControlStore) -> None:
         self.sites = SnapshotHolder(store.snapshot())
+        self.recorded: list[str] = []
         parts: Any = SimpleNamespace(
             store=store,
             sites=self.sites,
             reload_sites=lambda: setattr(self.sites, "current", store.snapshot()),
+            auditor=SimpleNamespace(record=lambda kind, **more: self.recorded.append(kind)),
         )
-        self.served: Any = app._starlette(parts, [*stats.routes(parts), *control.routes(parts)])
+        self.served: Any = app._starlette(
+            parts, [*stats.routes(parts), *control.routes(parts), *settings.routes(parts)]
+        )
 
     def ask(self, method: str, url: str, body: object = None) -> httpx.Response:
         async def work() -> httpx.Response:
             transport = httpx.ASGITransport(self.served, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://node") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await client.request(method, url, json=body)
 
         return trio.run(work)
@@ -45,14 +49,16 @@ def web(tmp_path: Path) -> Iterator[Web]:
         yield Web(store)
 
 
-def test_a_note_is_added_listed_and_removed(web: Web) -> None:
-    made = web.ask("POST", "/control/notes", {"site": "a.example", "day": "2026-11-03", "text": "a launch"})
+@pytest.mark.parametrize("base", ["/control/notes", "/api/notes"])
+def test_a_note_is_added_listed_and_removed(web: Web, base: str) -> None:
+    made = web.ask("POST", base, {"site": "a.example", "day": "2026-11-03", "text": "a launch"})
     assert made.status_code == 201
     note = made.json()
     assert web.ask("GET", "/api/notes?site=a.example").json() == {"notes": [note]}
     assert web.ask("GET", "/api/notes?site=b.example").json() == {"notes": []}
-    assert web.ask("POST", f"/control/notes/{note['id']}/remove", {"site": "a.example"}).json() == note
+    assert web.ask("POST", f"{base}/{note['id']}/remove", {"site": "a.example"}).json() == note
     assert web.ask("GET", "/api/notes?site=a.example").json() == {"notes": []}
+    assert web.recorded == ["note_added", "note_removed"]
 
 
 @pytest.mark.parametrize(
