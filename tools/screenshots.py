@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import httpx
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from chaos.statnive_node import StatniveNode, statnive
 
@@ -29,7 +30,11 @@ FLAGS = (
 )
 BYTES_MAX = 150_000
 SITE = "demo.example"
-DEVICES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
+DEVICES: dict[str, ViewportSize] = {
+    "desktop": {"width": 1280, "height": 860},
+    "phone": {"width": 390, "height": 844},
+}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LONGEST_PX = {"desktop": 2_600, "phone": 4_200}
 # What is there when a view is complete.
 VIEWS = {
@@ -95,7 +100,13 @@ def shoot(page: Page, file: Path, longest_px: int) -> int:
 
 
 def open_view(
-    browser: Browser, url: str, ready: str, *, device: str, theme: str, language: str = "en"
+    browser: Browser,
+    url: str,
+    ready: str,
+    *,
+    device: str,
+    theme: Literal["light", "dark"],
+    language: str = "en",
 ) -> Page:
     """The page when it has settled."""
     phone = device == "phone"
@@ -120,7 +131,7 @@ def run(target: Path, only: str = "") -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         for name, (path, ready) in VIEWS.items():
             for device in DEVICES:
-                for theme in ("light", "dark"):
+                for theme in THEMES:
                     if only and only not in name:
                         continue
                     page = open_view(browser, node.url + path, ready, device=device, theme=theme)
