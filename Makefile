@@ -17,7 +17,7 @@ CLIENTS := .venv-clients
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals dashboard-speed rollups
+.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals dashboard-speed rollups screenshots
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -124,6 +124,9 @@ sim: $(DEV_STAMP) ## Simulate SEEDS worlds (from FIRST on): log, committer and w
 
 chaos: $(DEV_STAMP) debian ## Break a node in every way there is, under load, account for every event and write docs/receipts/chaos.md (HOLD=seconds, ONLY=A,C)
 	$(BIN)/python -m chaos.matrix $(if $(HOLD),--hold $(HOLD)) $(if $(ONLY),--only $(ONLY)) --receipt docs/receipts/chaos.md
+
+screenshots: $(DEV_STAMP) $(DASHBOARD) $(GEO) debian ## The dashboard's main views, from made-up data, into docs/screenshots/
+	$(BIN)/python -m tools.screenshots
 
 HOURS ?= 72
 soak: $(DEV_STAMP) debian ## The same for HOURS, in turn, with a daily curve; ends with the oracle and soak-report/report.md

@@ -1,6 +1,6 @@
 /** Numbers, days and instants as the person's locale writes them. What is not known is a dash, never a 0. */
 
-import { locale } from './i18n';
+import { locale, t } from './i18n';
 import { type Days, utc } from './state/dates';
 import type { Figures } from './api/types';
 import type { Metric } from './state/route';
@@ -55,7 +55,8 @@ function unit(value: number, name: string, digits = 1): string {
   return number(value, {
     style: 'unit',
     unit: name,
-    unitDisplay: 'narrow',
+    // The narrow units of right-to-left languages are Latin letters, which stand the wrong way round.
+    unitDisplay: t.direction === 'rtl' ? 'short' : 'narrow',
     minimumIntegerDigits: digits,
   });
 }

@@ -51,6 +51,8 @@ RECORDS: Final[dict[str, tuple[str, bool]]] = {
     "segment_removed": ("a saved filter was removed", False),
     "note_added": ("a note was added", False),
     "note_removed": ("a note was removed", False),
+    "funnel_added": ("a funnel was saved", False),
+    "funnel_removed": ("a saved funnel was removed", False),
     "imported": ("a log was imported", False),
     "verified": ("an operator had every row counted", False),
     "erased": ("events were erased on request", False),

@@ -88,7 +88,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
     changes = {f"/api{path}": shared[f"/control{path}"] for path in _SHARED} | _changes(parts)
     return [
         Route("/api/settings", _settings(parts), methods=["GET"]),
-        *(Route(path, same_origin(endpoint), methods=["POST"]) for path, endpoint in changes.items()),
+        *(Route(path, same_origin(parts, endpoint), methods=["POST"]) for path, endpoint in changes.items()),
     ]
 
 
@@ -127,7 +127,7 @@ def _changes(parts: WebParts) -> dict[str, Endpoint]:
             exclusions=None if lists is None else exclusions.checked(**msgspec.structs.asdict(lists)),
         )
         site: Site = await changed(parts.store.change_site, body.site, wanted)
-        parts.report("site_changed", f"settings of site {site.domain} were changed")
+        parts.auditor.record("site_changed", site=site.domain, what="settings")
         return JSONResponse(settings_json(site))
 
     async def add_alias(request: Request) -> Response:
@@ -135,13 +135,13 @@ def _changes(parts: WebParts) -> dict[str, Endpoint]:
         site: Site = await changed(parts.store.add_alias, body.site, body.host)
         for host in site.hosts:
             parts.drops.forget_host(host)
-        parts.report("alias_added", f"site {site.domain} has a further hostname")
+        parts.auditor.record("site_changed", site=site.domain, what="hostname added")
         return JSONResponse(settings_json(site), 201)
 
     async def remove_alias(request: Request) -> Response:
         body = await read_body(request, SiteHost)
         site: Site = await changed(parts.store.remove_alias, body.site, body.host)
-        parts.report("alias_removed", f"site {site.domain} has a hostname less")
+        parts.auditor.record("site_changed", site=site.domain, what="hostname removed")
         return JSONResponse(settings_json(site))
 
     async def add_funnel(request: Request) -> Response:
@@ -151,12 +151,15 @@ def _changes(parts: WebParts) -> dict[str, Endpoint]:
         steps = msgspec.json.encode(body.steps).decode()
         parse_steps(steps)
         funnel: Funnel = await changed(parts.store.add_funnel, body.site, body.name, steps, body.window)
+        parts.auditor.record("funnel_added", funnel=funnel.id, site=body.site)
         return JSONResponse(funnel_json(funnel), 201)
 
     async def remove_funnel(request: Request) -> Response:
         body = await read_body(request, SiteName)
         number = int(request.path_params["id"])
-        return JSONResponse(funnel_json(await changed(parts.store.remove_funnel, body.site, number)))
+        funnel: Funnel = await changed(parts.store.remove_funnel, body.site, number)
+        parts.auditor.record("funnel_removed", funnel=funnel.id, site=body.site)
+        return JSONResponse(funnel_json(funnel))
 
     return {
         "/api/settings": change_site,
@@ -185,12 +188,13 @@ def funnel_json(funnel: Funnel) -> dict[str, Any]:
     return {"id": funnel.id, "name": funnel.name, "steps": steps, "window": funnel.window_s}
 
 
-def same_origin(endpoint: Endpoint) -> Endpoint:
+def same_origin(parts: WebParts, endpoint: Endpoint) -> Endpoint:
     """`endpoint`, for pages of this server and for programs: another site's page gets a 403."""
 
     async def guarded(request: Request) -> Response:
         wrong = _foreign(request)
         if wrong:
+            parts.auditor.record("csrf_refused", path=request.url.path)
             return JSONResponse({"error": {"field": "origin", "message": wrong}}, 403, NO_STORE)
         return await endpoint(request)
 

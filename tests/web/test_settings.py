@@ -11,6 +11,7 @@ import httpx
 import pytest
 import trio
 
+from statnive.actors.audit_record import RECORDS
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.ingest.drops import Drops
@@ -24,14 +25,20 @@ class Web:
     """The routes over a store of their own, called by a browser at `client`."""
 
     def __init__(self, store: ControlStore) -> None:
+        self.records: list[str] = []
         self.parts: Any = SimpleNamespace(
             store=store,
             sites=SnapshotHolder(store.snapshot()),
             drops=Drops(lambda: 1_700_000_000.0, 10, 10),
             report=lambda kind, text: None,
+            auditor=SimpleNamespace(record=self.record),
             reload_sites=self.reload,
         )
         self._app = app._starlette(self.parts, settings.routes(self.parts))
+
+    def record(self, kind: str, **fields: object) -> None:
+        assert kind in RECORDS
+        self.records.append(kind)
 
     def reload(self) -> None:
         self.parts.sites.current = self.parts.store.snapshot()
@@ -131,6 +138,7 @@ def test_a_refusal_names_the_field_and_changes_nothing(web: Web) -> None:
 def test_a_page_of_another_site_changes_nothing(web: Web, headers: dict[str, str]) -> None:
     for path in ("/api/aliases", "/api/settings", "/api/sites", "/api/goals/1/remove"):
         assert web.post(path, ALIAS, **headers).status_code == 403
+    assert web.records == ["csrf_refused"] * 4
     assert web.settings()["aliases"] == []
 
 

@@ -217,6 +217,8 @@ const de: Translation = {
     size: 'Größe',
     noTables: 'ClickHouse antwortet nicht.',
     versions: 'Versionen',
+    sites: 'Websites',
+    took: 'dauerte {time}',
     uptime: 'Stunden seit dem Start',
   },
 

@@ -438,6 +438,8 @@ const en = {
     size: 'Size',
     noTables: 'ClickHouse does not answer.',
     versions: 'Versions',
+    sites: 'Sites',
+    took: 'took {time}',
     uptime: 'Hours since the start',
   },
 

@@ -217,6 +217,8 @@ const es: Translation = {
     size: 'Tamaño',
     noTables: 'ClickHouse no responde.',
     versions: 'Versiones',
+    sites: 'Sitios',
+    took: 'tardó {time}',
     uptime: 'Horas desde el arranque',
   },
 

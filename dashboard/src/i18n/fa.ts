@@ -217,6 +217,8 @@ const fa: Translation = {
     size: 'اندازه',
     noTables: 'ClickHouse پاسخ نمی‌دهد.',
     versions: 'نسخه‌ها',
+    sites: 'سایت‌ها',
+    took: '{time} طول کشید',
     uptime: 'ساعت از آغاز',
   },
 

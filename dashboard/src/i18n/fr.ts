@@ -217,6 +217,8 @@ const fr: Translation = {
     size: 'Taille',
     noTables: 'ClickHouse ne répond pas.',
     versions: 'Versions',
+    sites: 'Sites',
+    took: 'a pris {time}',
     uptime: 'Heures depuis le démarrage',
   },
 

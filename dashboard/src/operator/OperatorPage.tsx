@@ -78,6 +78,7 @@ function Flow({ answer, before }: { answer: OperatorStatus; before: Look | undef
   const now = lookOf(answer);
   const f = answer.figures;
   const filled = (f.wal_bytes ?? 0) / Math.max(1, f.wal_bytes_limit ?? 1);
+  const insert = mean(before, now, 'writer_insert_seconds_total', 'writer_blocks_total');
   const events = rate(before, now, 'wal_rows_total');
   return (
     <dl class="tiles panel">
@@ -94,7 +95,7 @@ function Flow({ answer, before }: { answer: OperatorStatus; before: Look | undef
         {fill(t.operator.retries, { count: exact(f.writer_retries_total) })}
       </Tile>
       <Tile label={t.operator.inserted} value={ago(answer.time, f.writer_last_insert_timestamp_seconds)}>
-        {milliseconds(mean(before, now, 'writer_insert_seconds_total', 'writer_blocks_total'))}
+        {f.writer_blocks_total ? fill(t.operator.took, { time: milliseconds(insert) }) : null}
       </Tile>
       <Tile label={t.operator.disk} value={bytes(answer.disk.free_bytes)} bad={nearlyFull(answer.disk)}>
         {fill(t.operator.of, { part: bytes(answer.disk.free_bytes), whole: bytes(answer.disk.total_bytes) })}
@@ -211,7 +212,7 @@ function Versions({ answer: { versions, figures, sites } }: { answer: OperatorSt
         ['ClickHouse', versions.clickhouse ?? NOTHING],
         ['Python', versions.python],
         [t.operator.uptime, exact(hours)],
-        [t.site.all, exact(sites)],
+        [t.operator.sites, exact(sites)],
       ]}
     />
   );

@@ -117,12 +117,14 @@ export function prefetch<Answer>(read: Read<Answer>): void {
   if (entry.data === undefined) void load(entry);
 }
 
+const CHANGE = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } };
+
 /**
  * Reads everything on the page again and forgets the rest. The server is asked to count anew, which it does once a
  * minute for a site; more often its answers are the same, which is what there is to see.
  */
 export async function refreshAll(site?: string): Promise<void> {
-  if (site) await fetch(`/api/stats/refresh?site=${encodeURIComponent(site)}`, { method: 'POST' }).catch(() => undefined);
+  if (site) await fetch(`/api/stats/refresh?${new URLSearchParams({ site })}`, CHANGE).catch(() => undefined);
   for (const [key, entry] of entries) {
     if (entry.listeners.size) void load(entry);
     else entries.delete(key);
