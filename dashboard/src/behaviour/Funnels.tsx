@@ -3,7 +3,8 @@
 import { useState } from 'preact/hooks';
 import { list } from '../api/client';
 import { type Funnel, funnel, settings } from '../api/more';
-import { count, exact, share } from '../format';
+import { count, exact } from '../format';
+import { share } from '../format-share';
 import { fill, t } from '../i18n/whole';
 import type { CardProps } from '../lists/ListCard';
 import { useQuery } from '../state/queries';

@@ -2,7 +2,8 @@
 
 import { list, type Scope } from '../api/client';
 import { journeys } from '../api/more';
-import { count, share } from '../format';
+import { count } from '../format';
+import { share } from '../format-share';
 import { fill, t } from '../i18n/whole';
 import type { CardProps } from '../lists/ListCard';
 import { useQuery } from '../state/queries';

@@ -1,8 +1,9 @@
 /** The rows of a list on a card: a bar for the size beside the largest, the number, its share. A click filters. */
 
 import type { ListAnswer, Row } from '../api/types';
-import { count, exact, metric as metricText, share } from '../format';
+import { count, exact, metric as metricText } from '../format';
 import { moneyText } from '../format-money';
+import { share } from '../format-share';
 import { t } from '../i18n/whole';
 import { formatFilter, withFilter } from '../state/filters';
 import type { Route } from '../state/route';

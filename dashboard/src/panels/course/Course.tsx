@@ -2,7 +2,8 @@
 
 import { useMemo } from 'preact/hooks';
 import type { Note, TrendAnswer } from '../../api/types';
-import { metric as metricText, money } from '../../format';
+import { metric as metricText } from '../../format';
+import { money } from '../../format-money';
 import { month, point } from '../../format-time';
 import { fill, t } from '../../i18n/whole';
 import type { Days } from '../../state/dates';
