@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -79,8 +80,15 @@ def dashboard(stage: Stage) -> Told:
                 lambda request: foreign.append(request.url) if not _is_own(request.url, own) else None,
             )
             page.on("dialog", lambda dialog: _dismiss(dialog, dialogs))
-            for query in ("", f"?filters={quote(str([['is', 'event:page', [MARKUP[0]]]]))}", f"#{MARKUP[0]}"):
-                page.goto(f"{own}/{SITE}{query}")
+            searched = quote(json.dumps([["is", "event:page", [f"/{MARKUP[0]}"]]]))
+            shown = f"site={SITE}&period=day"
+            for target in (
+                f"/?{shown}",
+                f"/?{shown}&filters={searched}#{quote(MARKUP[0])}",
+                f"/settings?{shown}",
+                "/operator",
+            ):
+                page.goto(own + target)
                 # Not wait_for_function: it evaluates text, which the page's own policy forbids.
                 stage.until(lambda: len(page.evaluate("document.body.innerText")) > 50, "the page is empty")
                 page.wait_for_load_state("networkidle")
