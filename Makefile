@@ -109,7 +109,7 @@ profile: $(DEV_STAMP) ## What the event loop's thread does at 16,700 requests a 
 
 EVENTS ?= 200000000
 bench-query: $(DEV_STAMP) ## How long every report takes over EVENTS events and a year, into docs/receipts/queries.md
-	$(BIN)/python -m chaos.bench.queries --events $(EVENTS)
+	$(BIN)/python -m chaos.bench.queries --events $(EVENTS) $(if $(DATA),--data $(DATA))
 
 gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, channels and agents
 	$(BIN)/python -m tests.attribution.gates
