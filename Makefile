@@ -17,7 +17,7 @@ CLIENTS := .venv-clients
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak vitals dashboard-speed rollups screenshots
+.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak security vitals rollups screenshots dashboard-speed
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,8 +75,8 @@ lint: $(DEV_STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-DEBIAN_TOOLS := chromium nginx strace ip iptables mkfs.ext4 cc curl
-DEBIAN_PACKAGES := chromium nginx-light strace iproute2 iptables e2fsprogs gcc libc6-dev curl
+DEBIAN_TOOLS := chromium nginx strace ip iptables mkfs.ext4 cc curl openssl slowhttptest systemd-analyze
+DEBIAN_PACKAGES := chromium nginx-light strace iproute2 iptables e2fsprogs gcc libc6-dev curl openssl slowhttptest systemd
 debian: # what the tests drive, from Debian: a browser, a reverse proxy, a tracer of system calls, links and disks to break
 	@for tool in $(DEBIAN_TOOLS); do PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { \
@@ -109,7 +109,7 @@ profile: $(DEV_STAMP) ## What the event loop's thread does at 16,700 requests a 
 
 EVENTS ?= 200000000
 bench-query: $(DEV_STAMP) ## How long every report takes over EVENTS events and a year, into docs/receipts/queries.md
-	$(BIN)/python -m chaos.bench.queries --events $(EVENTS)
+	$(BIN)/python -m chaos.bench.queries --events $(EVENTS) $(if $(DATA),--data $(DATA))
 
 gates: $(DEV_STAMP) ## Correct share of each class of the labelled sources, channels and agents
 	$(BIN)/python -m tests.attribution.gates
@@ -131,6 +131,9 @@ screenshots: $(DEV_STAMP) $(DASHBOARD) $(GEO) debian ## The dashboard's main vie
 HOURS ?= 72
 soak: $(DEV_STAMP) debian ## The same for HOURS, in turn, with a daily curve; ends with the oracle and soak-report/report.md
 	$(BIN)/python -m chaos.soak --hours $(HOURS)
+
+security: $(DEV_STAMP) $(DASHBOARD) debian ## Attack a node on this machine in every way we know; a line for each attack (ONLY=http2,slow)
+	$(BIN)/python -m chaos.security $(if $(ONLY),--only $(ONLY))
 
 vitals: $(DEV_STAMP) debian ## What the tracker costs a page (about 15 minutes), into docs/receipts/vitals.md
 	$(BIN)/python -m chaos.bench.vitals

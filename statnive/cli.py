@@ -59,6 +59,7 @@ IMPORT_BATCH = 2_000
 
 def main() -> None:
     """Entry point of the `statnive` command."""
+    os.umask(0o077)  # also what the engine and SQLite make is for this user alone
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -135,7 +136,7 @@ def cli() -> None:
 @click.option("--clickhouse", help='"embedded", or http(s)://user:password@host:port. [embedded]')
 def serve(data_dir: Path | None, file: Path | None, listen: str | None, clickhouse: str | None) -> None:
     """Take events, write them to ClickHouse, serve the dashboard. Stops on SIGTERM or Ctrl-C after a full drain;
-    SIGHUP reads the address databases again.
+    SIGHUP reads the address databases and the TLS certificate again.
 
     \b
     Examples:
@@ -196,6 +197,8 @@ async def _serve(node: Any) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             await nursery.start(node.run)
             address = node.acceptor.address
+            if node.acceptor.tls_address:
+                click.echo(f"TLS on https://{node.acceptor.tls_address}")
             click.echo(f"statnive is ready on http://{address} (data in {node.config.data_dir})")
             nursery.start_soon(_obey_signals, signals, node, nursery.cancel_scope, on_terminal)
             await node.stopped.wait()
@@ -203,7 +206,7 @@ async def _serve(node: Any) -> None:
 
 
 async def _obey_signals(signals: Any, node: Any, scope: trio.CancelScope, on_terminal: bool) -> None:
-    """SIGHUP reads the address databases again. Of the others the first drains, the second ends at once: what is in
+    """SIGHUP reads the operator's files again. Of the others the first drains, the second ends at once: what is in
     the log is replayed at the next start.
     """
     async for number in signals:

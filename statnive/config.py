@@ -17,7 +17,8 @@ import attrs
 import cattrs
 
 from statnive.carriers import CARRIER_ASNS
-from statnive.errors import ConfigError
+from statnive.errors import BrokenInput, ConfigError
+from statnive.secret_files import refuse_if_open
 
 MIB = 1024 * 1024
 
@@ -68,6 +69,11 @@ class ServerConfig:
     dashboard_from: tuple[str, ...] = attrs.field(default=("127.0.0.0/8", "::1/128"), validator=_networks)
     event_paths: tuple[str, ...] = attrs.field(default=("/api/event",), validator=_path_segment)
     tracker_paths: tuple[str, ...] = attrs.field(default=("/tracker.js",), validator=_path_segment)
+    tls_listen: str = ""  # host:port of the TLS port; with the two files below
+    tls_certificate: str = ""  # PEM: the certificate, then its chain
+    tls_key: str = ""  # PEM, without a passphrase, 0600 (or 0640)
+    hsts_s: int = _number(0, _at_least_zero)  # of Strict-Transport-Security; 0 = the header is not sent
+    tls_connections_max: int = _number(2_000)
     connections_max: int = _number(20_000)
     slow_connections_max: int = _number(1_000)
     header_bytes_max: int = _number(16_384)
@@ -77,6 +83,13 @@ class ServerConfig:
     backlog: int = _number(2_048)
     queue_target_ms: float = _number(250)
     gather_ms: float = _number(1)  # requests wait for others, so that waking up costs each of them less
+
+    def __attrs_post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in ("tls_listen", "tls_certificate", "tls_key")}
+        if any(given.values()):
+            for name, value in given.items():
+                if not value:
+                    raise ConfigError(name, value, f"must be set: TLS needs {', '.join(given)} together")
 
 
 @attrs.frozen
@@ -286,6 +299,7 @@ def _read_file(file: Path) -> dict[str, dict[str, object]]:
         raise ConfigError("--config", str(file), f"can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("--config", str(file), f"is not TOML: {error}") from None
+    _refuse_open_password(file, document)
     tables: dict[str, dict[str, object]] = {"": {}}
     for key, value in document.items():
         if isinstance(value, dict):
@@ -293,6 +307,19 @@ def _read_file(file: Path) -> dict[str, dict[str, object]]:
         else:
             tables[""][key] = value
     return tables
+
+
+def _refuse_open_password(file: Path, document: Mapping[str, Any]) -> None:
+    """A file that holds a password is for its owner, or its owner's group, alone. Raises ConfigError."""
+    clickhouse = document.get("clickhouse")
+    url = clickhouse.get("url", "") if isinstance(clickhouse, dict) else ""
+    if isinstance(url, str) and "@" in url:
+        try:
+            refuse_if_open(file, group_may_read=True)
+        except BrokenInput as broken:
+            raise ConfigError(
+                "--config", str(file), f"holds the password of clickhouse.url: {broken}"
+            ) from None
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, dict[str, object]]:

@@ -21,12 +21,13 @@ import attrs
 import trio
 
 from statnive import resources
-from statnive.actors import acceptor, auditor, committer, geo_watch, limiter, reader_check, salts, writer
+from statnive.actors import acceptor, auditor, committer, file_watch, limiter, reader_check, salts, writer
 from statnive.actors.slow_lane import SlowLane
+from statnive.certificates import Certificate
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder, decode_row, row_head
 from statnive.client import CONTROL_SOCKET
-from statnive.config import Config
+from statnive.config import Config, ServerConfig
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.errors import BrokenInput, Busy
@@ -44,6 +45,7 @@ from statnive.wal.log import Log
 from statnive.wal.recovery import Recovery
 from statnive.wal.state import StateFile
 from statnive.web.app import WebParts, control_app, public_app
+from statnive.web.control import BODY_BYTES_MAX
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, IngestRoutes
 from statnive.web.reads import Reads
@@ -86,9 +88,15 @@ class Node:
         self.stop_requested = trio.Event()
         self.stopped = trio.Event()
         self.started_at = self.clocks.wall()
+        self.certificate = _certificate(config.server) if listen else None
         self._lock = _take_data_dir(config.data_dir)
         self.auditor = auditor.AuditorHandle(config.data_dir / "audit.log", config.audit, self.clocks.wall)
         report = self.auditor.report
+        self.tls_watch: file_watch.FileWatchHandle | None = None
+        if self.certificate is not None:
+            self.tls_watch = file_watch.FileWatchHandle(
+                self.certificate, report, name="tls_certificate", what="the TLS certificate and its key"
+            )
         self.store = ControlStore.open(config.data_dir / "control.db")
         self.sites = SnapshotHolder(self.store.snapshot())
         self.state_file = StateFile(config.data_dir / "wal", RealFileSystem())
@@ -165,6 +173,7 @@ class Node:
                 report=report,
                 clock=self.clocks.wall,
                 monotonic=self.clocks.monotonic,
+                certificate=self.certificate,
             )
             self.acceptor = acceptor.AcceptorHandle(parts)
         else:
@@ -201,7 +210,9 @@ class Node:
         )
         self.geo_files = country, carriers = country_file(config.geo), carrier_file(config.geo)
         self.geo = Geo(country.path, carriers.path)
-        self.geo_watch = geo_watch.GeoWatchHandle(self.geo, self.auditor.report)
+        self.geo_watch = file_watch.FileWatchHandle(
+            self.geo, self.auditor.report, name="geo", what="the address databases"
+        )
         self.visits = VisitTable(config.ingest.visit_inactivity_s, config.ingest.visits_max)
         return Tools(
             clock=self.clocks.wall,
@@ -245,8 +256,15 @@ class Node:
             self.writer.notify(self.log.durable_lsn)
             async with trio.open_nursery() as inner:
                 await inner.start(limiter.run, self.limiter)
-                await inner.start(geo_watch.run, self.geo_watch)
-                control = SlowLane(self.control_app, self.config.server, self.auditor.report)
+                await inner.start(file_watch.run, self.geo_watch)
+                if self.tls_watch is not None:
+                    await inner.start(file_watch.run, self.tls_watch)
+                control = SlowLane(
+                    self.control_app,
+                    self.config.server,
+                    self.auditor.report,
+                    request_bytes_max=2 * BODY_BYTES_MAX,
+                )
                 if self.acceptor is not None:
                     await inner.start(self._act, acceptor.run, trio.Event(), self.acceptor)
                     inner.start_soon(control.serve_listener, _listen_control(self.config.data_dir))
@@ -322,8 +340,10 @@ class Node:
         self.stop_requested.set()
 
     def reload_files(self) -> None:
-        """Read the address databases again; a broken one is reported and the old one kept."""
+        """Read the address databases and the certificate again; a broken one is reported and the old one kept."""
         self.geo_watch.request()
+        if self.tls_watch is not None:
+            self.tls_watch.request()
 
     def reload_sites(self) -> None:
         """Swap in the sites as the control store has them now."""
@@ -352,6 +372,7 @@ class Node:
             self.writer,
             self.salts,
             self.geo_watch,
+            self.tls_watch,
             self.auditor,
         )
         for part in parts:
@@ -377,11 +398,16 @@ class Node:
     def close(self) -> None:
         """Release everything; the node must not be running."""
         if self.acceptor is not None:
-            self.acceptor.listener.close()
+            self.acceptor.close()
         self.engine.close()
         self.log.close()
         self.store.close()
         os.close(self._lock)
+
+
+def _certificate(config: ServerConfig) -> Certificate | None:
+    """The pair of the settings, None without one. Raises BrokenInput."""
+    return Certificate(Path(config.tls_certificate), Path(config.tls_key)) if config.tls_listen else None
 
 
 def _optional_path(text: str) -> Path | None:

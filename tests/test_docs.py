@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from statnive import config
+from statnive.actors.audit_record import RECORDS
 from statnive.event import DropReason
 
 ROOT = Path(__file__).parents[1]
@@ -30,12 +31,18 @@ def test_every_drop_reason_is_documented() -> None:
     assert set(DropReason) <= documented
 
 
+def test_every_kind_of_audit_record_is_documented() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    for kind, (meaning, _) in RECORDS.items():
+        assert f"| `{kind}` | {meaning} |" in text, "`python tools/audit_table.py` makes the table"
+
+
 @pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")))
 def test_every_linked_and_named_file_exists(document: Path) -> None:
     text = document.read_text()
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (document.parent / target).exists(), target
     for target in re.findall(
-        r"(?:pytest |`)((?:tests|docs|statnive|sql|chaos|tools|tracker)/[\w./-]+)", text
+        r"(?:pytest |`)((?:tests|docs|statnive|sql|chaos|tools|tracker|deploy)/[\w./-]+)", text
     ):
         assert (ROOT / target).exists(), target

@@ -13,9 +13,10 @@ MAY_IMPORT = {
     "event": set(),
     "errors": set(),
     "carriers": set(),
-    "config": {"errors", "carriers"},
+    "config": {"errors", "carriers", "secret_files"},
     "resources": {"errors"},
     "secret_files": {"errors"},
+    "certificates": {"errors", "secret_files"},
     "ingest": {"event", "errors", "config", "control"},
     "wal": {"event", "errors", "config"},
     "clickhouse": {"event", "errors", "config", "secret_files"},
@@ -23,7 +24,7 @@ MAY_IMPORT = {
     "query": {"event", "errors", "control"},
     "importer": {"event", "errors"},
     "demo": set(),
-    "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse", "secret_files"},
+    "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse", "secret_files", "certificates"},
     "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},
 }
 

@@ -1,4 +1,4 @@
--- Some sites' day, for chaos/bench/queries.py, which puts in the numbers behind each dollar sign. The sites are Zipf-sized:
+-- Some sites' day, for chaos/bench/query_data.py, which puts in the numbers behind each dollar sign. The sites are Zipf-sized:
 -- the k-th has 1/k of the first one's visitors. A visit is $views_each page views; one in twenty ends with a Signup.
 INSERT INTO $database.events_raw
     (site_id, ts, visitor, visit_id, day, hour, name, is_bot, pageviews, visit_start, bounce_delta, duration_delta,
@@ -13,6 +13,7 @@ WITH
     if($only_site > 0, $only_site, zipf('site', $sites)) AS site,
     view = $views - 1 AND person % 20 = 0 AS is_signup,
     $day * 86400 + least(86399, toUInt32(share('start') * 84000) + view * 90) AS at,
+    indexOf([1, 2, 3, 5, 10, 30, 100, 300, 900, 1000], site) AS goal,
     zipf('source', 400) AS source,
     zipf('city', 20000) AS place,
     zipf('agent', 2000) AS agent
@@ -27,7 +28,8 @@ SELECT
     concat('C', toString(place % 40), '-', toString(place % 200)), place, concat('City ', toString(place)),
     ['desktop', 'mobile', 'tablet'][agent % 3 + 1], concat('Browser', toString(agent % 9)),
     toString(100 + agent % 40), concat('OS', toString(agent % 6)), toString(10 + agent % 11),
-    if(is_signup, [toUInt32(1)], []), if(is_signup, 9900, 0), if(is_signup, 'EUR', ''),
+    if(is_signup AND goal > 0, [toUInt32(goal)], []), if(is_signup, 9900, 0), if(is_signup, 'EUR', ''),
     if(view = 0, '', page(0)), 7, $day * 1000000000 + number
 FROM numbers($first, $rows)
-SETTINGS max_insert_threads = 1, max_threads = 2, async_insert = 0
+SETTINGS max_insert_threads = 1, max_threads = 1, async_insert = 0, min_insert_block_size_rows = 1048449,
+    max_block_size = 1048449, min_insert_block_size_bytes = 0, max_insert_block_size = 1048449

@@ -6,6 +6,7 @@ import errno
 import itertools
 import select
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,7 @@ IP_BIND_ADDRESS_NO_PORT: Final = 24
 # once.
 SOURCE_ADDRESSES: Final = tuple(f"127.0.{third}.{last}" for third in range(1, 3) for last in range(1, 65))
 STARTED: Final = (0, errno.EINPROGRESS)
+_RESET: Final = struct.pack("ii", 1, 0)  # linger for no time
 _NON_BLOCKING_STREAM: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
 
@@ -86,6 +88,12 @@ class Connections:
             connection.alive = False
             del self.by_fd[connection.fd]
             connection.socket.close()
+
+    def abort(self, connection: Connection) -> None:
+        """Reset it: who gives up takes nothing more, and says so to whatever still comes."""
+        if connection.alive:
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.drop(connection)
 
     def close(self) -> None:
         for connection in list(self.by_fd.values()):

@@ -290,7 +290,10 @@ class Engine:
     def _lose(self, connection: Connection, flag: Flag) -> None:
         """The connection ends here; what it still owed an answer for is unknown, or never left."""
         never_opened = connection.connecting
-        self._connections.drop(connection)
+        if flag is Flag.TIMEOUT:
+            self._connections.abort(connection)
+        else:
+            self._connections.drop(connection)
         now = self._clock()
         for number in connection.flight:
             self._flags[number] |= flag

@@ -1,6 +1,7 @@
 """The acceptor actor: every connection's first owner.
 
-Owns:       the listening socket, the fast lane (`fast_lane.py`) and the slow lane (`slow_lane.py`).
+Owns:       the listening sockets, the fast lane (`fast_lane.py`), the slow lane (`slow_lane.py`) and, where a
+            certificate is set, the TLS lane (`tls_lane.py`).
 Inputs:     connections; durable batches on the acks channel; cancellation to drain.
 Outputs:    answers; rows appended to the committer.
 Invariants: I1 no event is answered 202 before its batch came back on the acks channel (or its `done` event);
@@ -23,6 +24,8 @@ import trio
 from statnive.actors.connection import Connection
 from statnive.actors.fast_lane import FastLane, Routes
 from statnive.actors.slow_lane import SlowLane
+from statnive.actors.tls_lane import TlsLane
+from statnive.certificates import Certificate
 from statnive.config import ServerConfig
 from statnive.errors import Busy, ConfigError
 
@@ -42,16 +45,27 @@ class AcceptorParts:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     slow_only: bool = False
+    certificate: Certificate | None = None  # with `server.tls_listen`
 
 
 class AcceptorHandle:
-    """The bound socket and both lanes; `address` tells where it listens."""
+    """The bound sockets and the lanes; `address` and `tls_address` tell where it listens ("" = no TLS)."""
 
     def __init__(self, parts: AcceptorParts) -> None:
         self.parts = parts
         self.listener = bind(parts.config.listen, parts.config.backlog)
         self.address = _address_text(self.listener)
         self.slow = SlowLane(parts.app, parts.config, parts.report)
+        self.tls: TlsLane | None = None
+        self.tls_address = ""
+        if parts.certificate is not None:
+            try:
+                secured = bind(parts.config.tls_listen, parts.config.backlog, key="server.tls_listen")
+            except BaseException:
+                self.listener.close()
+                raise
+            self.tls = TlsLane(secured, parts.certificate, parts.app, parts.config, parts.report)
+            self.tls_address = _address_text(secured)
         self.drain_begun = trio.Event()
         self.drained = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -82,9 +96,16 @@ class AcceptorHandle:
         """Stop taking connections and let `run` come to its end."""
         self.drain_begun.set()
 
+    def close(self) -> None:
+        """Close the listening sockets; a second call does nothing."""
+        self.listener.close()
+        if self.tls is not None:
+            self.tls.listener.close()
+
     def stats(self) -> dict[str, float]:
         fast, slow = self.fast, self.slow
         return {
+            **(self.tls.stats() if self.tls is not None else {}),
             "acceptor_connections": fast.connections,
             "acceptor_slow_connections": slow.connections,
             "acceptor_requests_total": fast.requests,
@@ -107,6 +128,8 @@ async def run(
             await nursery.start(handle.fast.run)
             nursery.start_soon(handle.fast.run_deadlines)
             nursery.start_soon(_answer, handle.parts.acks, handle.fast)
+            if handle.tls is not None:
+                await nursery.start(handle.tls.run)
             task_status.started()
             await handle.drain_begun.wait()
             await _drain(handle)
@@ -125,26 +148,30 @@ async def _answer(acks: trio.MemoryReceiveChannel[list[Any]], fast: FastLane) ->
 
 async def _drain(handle: AcceptorHandle) -> None:
     handle.fast.stop_accepting()
+    if handle.tls is not None:
+        handle.tls.stop_accepting()
     with trio.move_on_after(DRAIN_GRACE_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(handle.slow.drain, DRAIN_GRACE_S)
+            if handle.tls is not None:
+                nursery.start_soon(handle.tls.drain, DRAIN_GRACE_S)
             while handle.fast.waiting:
                 await trio.sleep(0.01)
                 handle.fast.close_idle()
 
 
-def bind(listen: str, backlog: int) -> socket.socket:
-    """A listening socket for "host:port", "[v6]:port" or ":port". Raises ConfigError or Busy."""
+def bind(listen: str, backlog: int, *, key: str = "server.listen") -> socket.socket:
+    """A listening socket for "host:port", "[v6]:port" or ":port", the value of `key`. Raises ConfigError or Busy."""
     host, _, port_text = listen.rpartition(":")
     host = host.strip("[]")
     if not port_text.isdigit() or not 0 <= int(port_text) <= 65_535:
-        raise ConfigError("server.listen", listen, "must be host:port with a port from 0 to 65535")
+        raise ConfigError(key, listen, "must be host:port with a port from 0 to 65535")
     try:
         found = socket.getaddrinfo(
             host or None, int(port_text), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except socket.gaierror as error:
-        raise ConfigError("server.listen", listen, f"has a host that is unknown ({error.strerror})") from None
+        raise ConfigError(key, listen, f"has a host that is unknown ({error.strerror})") from None
     # Without a host the IPv6 wildcard serves IPv4 as well.
     family, kind, protocol, _, address = max(found, key=lambda item: item[0]) if not host else found[0]
     sock = socket.socket(family, kind, protocol)
@@ -157,8 +184,8 @@ def bind(listen: str, backlog: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise Busy(f"{listen} is in use by another process; stop it or choose another --listen") from None
-        raise ConfigError("server.listen", listen, f"can't be listened on ({error.strerror})") from None
+            raise Busy(f"{listen} is in use by another process; stop it or choose another {key}") from None
+        raise ConfigError(key, listen, f"can't be listened on ({error.strerror})") from None
     sock.setblocking(False)
     return sock
 

@@ -50,7 +50,11 @@ _LEVELS = {
     "repaired": logging.WARNING,
     "geo_kept": logging.WARNING,
     "geo_missing": logging.WARNING,
+    "tls_certificate_kept": logging.ERROR,
 }
+
+# Reports that a stranger's connection can bring about, as often as it likes.
+CAUSED_BY_STRANGERS = frozenset({"bug", "slow_lane_failed", "accept_paused"})
 
 Value = int | float | str | bool | None
 
@@ -82,6 +86,9 @@ class AuditorHandle:
 
     def report(self, kind: str, text: str, **facts: int | float | str) -> None:
         """Say on stderr and in the file what happened. Thread-unsafe: call on the event loop's thread."""
+        if kind in CAUSED_BY_STRANGERS and not self._gate.admits(kind):
+            self._unlisted[kind] += 1  # keeps I3
+            return
         LOG.log(_LEVELS.get(kind, logging.INFO), "%s: %s", kind, one_line(text))
         self._write(kind, {"text": text, **facts})
 

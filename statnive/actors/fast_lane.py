@@ -339,6 +339,8 @@ class FastLane:
             return self._give_away(connection, data)
         # The request line of an event is known by heart; only others are taken apart.
         if not data.startswith(self._event_lines):
+            if data[:end].isspace():  # empty lines: llhttp skips them, and nothing was asked
+                return self._refuse(connection, answers.BAD_REQUEST)
             path = connection.target(data[:end]).partition(b"?")[0]
             if not (parser.get_http_version() == "1.1" and self._routes.is_fast(path)):
                 return self._give_away(connection, data)

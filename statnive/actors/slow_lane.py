@@ -3,31 +3,30 @@
 hypercorn speaks what the fast lane does not (HTTP/2, chunked bodies, the dashboard and the API). Known of hypercorn
 0.18 on trio, by experiment: an exception that escapes one connection ends the server; a body that is not read wedges
 the connection; a send to a client that never reads is shielded and never ends; its read timeout runs whatever the
-connection is doing, and once it has struck nobody reads any more, yet the socket stays open. Hence the guards here.
+connection is doing, and once it has struck nobody reads any more, yet the socket stays open. Hence the guards here
+and in `protocols.py`.
 """
 
 from __future__ import annotations
 
 import math
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
-import h11
 import trio
-from h2.stream import StreamState
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.h2 import H2Protocol
-from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 
+from statnive.actors.protocols import Server
 from statnive.config import ServerConfig
 
 CONNECTION_LIFE_S = 3_600.0
+# What a request may send, head and body: no public route reads more than 64 KiB.
+REQUEST_BYTES_MAX = 262_144
 
 
 class ReplayedStream(trio.abc.HalfCloseableStream):
@@ -64,59 +63,18 @@ class ReplayedStream(trio.abc.HalfCloseableStream):
         await self._stream.aclose()
 
 
-class _Conversation(TCPServer):
-    """hypercorn's connection with a reader of our own.
-
-    hypercorn gives every read `read_timeout`. That cut off connections which were merely kept alive, and answers that
-    took longer than a request may. Here a read has a deadline only while a request is incomplete; between requests
-    hypercorn's idle task closes, and while an answer is made the client may be silent.
-    """
-
-    over = False  # nothing is read any more
-
-    async def _read_data(self) -> None:
-        """Read until the connection ends, at whichever side. Cancelling leaves the socket to `run`."""
-        request_deadline_s = self.config.read_timeout or math.inf
-        while True:
-            wait_s = request_deadline_s if _request_incomplete(self.protocol.protocol) else math.inf
-            try:
-                with trio.fail_after(wait_s):
-                    data = await self.stream.receive_some(MAX_RECV)
-            except (trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
-                break
-            await self.protocol.handle(RawData(bytes(data)))
-            if not data:
-                break
-        self.over = True
-        await self.protocol.handle(Closed())
-        # Else the idle task would hold the socket open, with nobody to read it, until the idle deadline.
-        await self.idle_task.stop()
-
-    async def protocol_send(self, event: Event) -> None:
-        if self.over and isinstance(event, Updated):
-            return  # no idle task for a connection that ends
-        await super().protocol_send(event)
-
-
-def _request_incomplete(protocol: H11Protocol | H2Protocol) -> bool:
-    """Whether the client owes the rest of a head or of a body."""
-    if isinstance(protocol, H2Protocol):
-        # A head in several frames has the idle deadline: h2 doesn't tell that it waits for one.
-        known = protocol.connection.streams
-        states = (known[i].state_machine.state for i in protocol.streams if i in known)
-        return any(state in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL) for state in states)
-    their_state = protocol.connection.their_state
-    return their_state is h11.SEND_BODY or (
-        their_state is h11.IDLE and bool(protocol.connection.trailing_data[0])
-    )
-
-
 class SlowLane:
     """`hand_over(sock, already_read)` starts one connection's task in the nursery given."""
 
     def __init__(
-        self, app: Callable[..., Any], config: ServerConfig, report: Callable[[str, str], None]
+        self,
+        app: Callable[..., Any],
+        config: ServerConfig,
+        report: Callable[[str, str], None],
+        *,
+        request_bytes_max: int = REQUEST_BYTES_MAX,
     ) -> None:
+        self._request_bytes_max = request_bytes_max
         self._report = report
         self._config = config
         self._hypercorn = _hypercorn_config(config)
@@ -125,6 +83,8 @@ class SlowLane:
         self._streams: set[ReplayedStream] = set()
         self._ended = trio.Event()  # replaced whenever a connection ends
         self.connections_total = 0
+        self.handshakes = 0  # going on
+        self.handshakes_failed = 0
 
     @property
     def connections(self) -> int:
@@ -135,6 +95,13 @@ class SlowLane:
         self.connections_total += 1
         nursery.start_soon(self._serve, trio.socket.from_stdlib_socket(sock), already_read)
 
+    def hand_over_tls(
+        self, nursery: trio.Nursery, sock: trio.socket.SocketType, context: ssl.SSLContext
+    ) -> None:
+        """Take a connection that begins with a TLS handshake."""
+        self.connections_total += 1
+        nursery.start_soon(self._serve, sock, b"", context)
+
     async def serve_listener(self, listener: trio.SocketListener) -> None:
         """Accept on a listener of its own (the control socket) until cancelled."""
         async with trio.open_nursery() as nursery:
@@ -142,16 +109,23 @@ class SlowLane:
                 stream = await listener.accept()
                 nursery.start_soon(self._serve, stream.socket, b"")
 
-    async def _serve(self, sock: trio.socket.SocketType, already_read: bytes) -> None:
+    async def _serve(
+        self, sock: trio.socket.SocketType, already_read: bytes, context: ssl.SSLContext | None = None
+    ) -> None:
         """One connection, to its end. Its failures stay here; cancelling closes it."""
-        stream = None
+        stream = served = None
         try:
             stream = ReplayedStream(sock, already_read, self._config.answer_deadline_s)
             self._streams.add(stream)
+            served = stream if context is None else await self._handshake(stream, context)
+            if served is None:
+                return
             state = ConnectionState(LifespanState({}))
-            # A request that drips in byte by byte renews hypercorn's read timeout for ever; its connection does not.
             with trio.move_on_after(CONNECTION_LIFE_S):
-                await _Conversation(self._app, self._hypercorn, self._context, state, stream)  # type: ignore[arg-type]
+                await Server(
+                    self._app, self._hypercorn, self._context, state, served,
+                    self._request_bytes_max, self._config.answer_deadline_s,
+                )  # fmt: skip
         except (Exception, BaseExceptionGroup) as error:
             # The bulkhead. A cancellation passes through, and so does what ends the process.
             _, fatal = error.split(Exception) if isinstance(error, BaseExceptionGroup) else (None, None)
@@ -165,6 +139,23 @@ class SlowLane:
                 self._ended.set()
                 self._ended = trio.Event()
             sock.close()
+
+    async def _handshake(
+        self, stream: ReplayedStream, context: ssl.SSLContext
+    ) -> trio.SSLStream[ReplayedStream] | None:
+        """The TLS stream once its handshake is done, None when it failed or took too long."""
+        # Without `https_compatible` an end of the connection would wait for the client's word.
+        secured = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+        self.handshakes += 1
+        try:
+            with trio.fail_after(self._config.request_deadline_s):
+                await secured.do_handshake()
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            self.handshakes_failed += 1
+            return None
+        finally:
+            self.handshakes -= 1
+        return secured
 
     async def drain(self, grace_s: float) -> None:
         """Let requests in flight end, idle connections close at once; past the grace close every socket."""
@@ -186,5 +177,6 @@ def _hypercorn_config(config: ServerConfig) -> HypercornConfig:
     hypercorn.accesslog = None  # it writes addresses
     hypercorn.errorlog = None
     hypercorn.h2_max_concurrent_streams = 100
+    hypercorn.h2_max_header_list_size = config.header_bytes_max
     hypercorn.keep_alive_max_requests = 1_000
     return hypercorn

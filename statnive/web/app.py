@@ -23,7 +23,7 @@ from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
 from statnive.web import control, dashboard, operator, plausible, settings, stats
 from statnive.web.imports import Imports
-from statnive.web.ingest import IngestApp, Receive, Scope, Send
+from statnive.web.ingest import IngestApp, Receive, Scope, Send, peer_of
 from statnive.web.reads import Reads
 from statnive.web.token_gate import TokenGate
 
@@ -80,6 +80,8 @@ class PublicApp:
         ]
         self._pages = _starlette(parts, routes)
         self._api = plausible.app(parts)
+        hsts_s = parts.server.hsts_s
+        self._hsts = b"max-age=%d" % hsts_s if hsts_s else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,7 +89,7 @@ class PublicApp:
         if self._parts.ingest.serves(scope["raw_path"]):
             await self._parts.ingest(scope, receive, send)
             return
-        shown = _with_headers(send, _connection_headers(scope))
+        shown = _with_headers(send, _connection_headers(scope) + self._transport_headers(scope))
         if plausible.serves(scope["raw_path"]):
             await self._api(scope, receive, shown)  # type: ignore[arg-type]
         elif self._may_see(scope):
@@ -97,14 +99,23 @@ class PublicApp:
             await PlainTextResponse(text, 403)(scope, receive, send)  # type: ignore[arg-type]
 
     def _may_see(self, scope: Scope) -> bool:
-        client = scope.get("client")
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
-        address = self._parts.addresses.of(client[0] if client else "", forwarded)
+        address = self._parts.addresses.of(peer_of(scope), forwarded)
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
         return any(parsed.version == n.version and parsed in n for n in self._networks)
+
+    def _transport_headers(self, scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+        """HSTS, where the browser came by TLS: to us, or to a proxy that we trust."""
+        if not self._hsts:
+            return ()
+        if scope["scheme"] != "https":
+            told = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+            if told != [b"https"] or not self._parts.addresses.is_trusted(peer_of(scope)):
+                return ()
+        return ((b"strict-transport-security", self._hsts),)
 
 
 def public_app(parts: WebParts) -> PublicApp:
@@ -156,6 +167,8 @@ def error_answer(status: int, field: str | None, message: str, *, retry_after_s:
 
 def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
     """A proxy's connection ends after an answer of the slow lane: it would go back into a pool that events use."""
+    if scope["scheme"] == "https":
+        return ()
     forwarded = any(name == b"x-forwarded-for" for name, _ in scope["headers"])
     return ((b"connection", b"close"),) if forwarded and scope["http_version"] in ("1.0", "1.1") else ()
 

@@ -197,7 +197,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
     async def import_entries(request: Request) -> Response:
         try:
             entries = msgspec.msgpack.decode(await _capped(request), type=list[Entry])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Rejected("body", str(error)) from None
         return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
 
@@ -314,7 +314,7 @@ async def read_body(request: Request, kind: type[T]) -> T:
     """The request's JSON body as a `kind`. Raises Rejected naming what is wrong."""
     try:
         return msgspec.json.decode(await _capped(request), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Rejected("body", str(error)) from None
 
 

@@ -83,8 +83,7 @@ class IngestApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Cancelling abandons the wait for the commit, not the event."""
-        client = scope.get("client")
-        head = RequestHead(client[0] if client else "127.0.0.1")
+        head = RequestHead(peer_of(scope) or "127.0.0.1")
         known: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             head.note(name, value)
@@ -128,6 +127,12 @@ class IngestApp:
         return taken.answer
 
 
+def peer_of(scope: Scope) -> str:
+    """The address at the other end, "" = a Unix socket; IPv4 as such, also on a socket that takes both."""
+    client = scope.get("client")
+    return client[0].removeprefix("::ffff:") if client else ""
+
+
 async def _read_body(receive: Receive, bytes_max: int, deadline_s: float) -> bytes | None:
     """The body, or None when it is longer than allowed, in too many pieces, too slow or cut off."""
     body: bytes = b""
@@ -154,8 +159,11 @@ async def _answer(
     closing: bool = False,
     head_only: bool = False,
 ) -> None:
-    """Send one answer. An event here ends an HTTP/1.1 connection, so that proxies' pools return to the fast lane."""
+    """Send one answer. An event here ends an HTTP/1.1 connection, so that proxies' pools return to the fast lane (of
+    the plain port: TLS has none).
+    """
     headers = list(answer.all_headers())
+    closing = closing and scope["scheme"] != "https"
     if (answer.close or closing) and scope["http_version"] in ("1.0", "1.1"):
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -202,6 +202,8 @@ TABLE: list[tuple[str, bytes, int, int]] = [
     ("eleven events", post(b"[" + b",".join([EVENT] * 11) + b"]"), 400, 0),
     ("malformed JSON", post(b'{"n":"pageview",'), 400, 0),
     ("not JSON", post(b"hello"), 400, 0),
+    ("a folded header", post(EVENT, b"X: a\r\n Content-Length: 5"), 400, 0),
+    ("a bare LF", post(EVENT, b"X: a\nY: b"), 400, 0),
     ("empty body", post(b""), 400, 0),
     ("no content-length", post(b"", length=False), 400, 0),
     ("missing url", post(b'{"n":"pageview"}'), 400, 0),
@@ -502,3 +504,19 @@ def test_what_was_dropped_is_said_with_its_reason() -> None:
     assert (b"x-plausible-dropped", b"3") in answer.headers
     assert (b"x-statnive-dropped", b"malformed=1, unknown_site=2") in answer.headers
     assert answer.body == b"ok"
+
+
+async def test_empty_lines_are_no_request_and_no_bug(tmp_path: Path) -> None:
+    async with lane(tmp_path, slow_only=False) as served:
+        (reply,) = await ask(served.port, b"\r\n\r\n\r\n")
+        assert reply.status == 400
+
+
+@pytest.mark.parametrize("ending", [b"0\r\n\r\n", b"0\r\n\n"])
+async def test_what_follows_a_chunked_body_is_never_a_second_request(tmp_path: Path, ending: bytes) -> None:
+    head = post(b"", b"Transfer-Encoding: chunked", length=False)
+    whole = head + b"%x\r\n" % len(EVENT) + EVENT + b"\r\n" + ending + plain(b"GET", b"/healthz")
+    async with lane(tmp_path, slow_only=False) as served:
+        replies = await ask(served.port, whole, 2)
+        assert [reply.status for reply in replies] in ([202], [400])
+        assert all(reply.headers[b"connection"] == b"close" for reply in replies)

@@ -11,8 +11,8 @@ import attrs
 import pytest
 import trio
 
-from statnive.actors import geo_watch
-from statnive.actors.geo_watch import GeoWatchHandle
+from statnive.actors import file_watch
+from statnive.actors.file_watch import FileWatchHandle
 from statnive.ingest.geo import Geo
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "geoip"
@@ -27,7 +27,7 @@ class Watch:
 
     file: Path
     geo: Geo
-    handle: GeoWatchHandle
+    handle: FileWatchHandle
     reports: list[tuple[str, str]]
     looked: int = 0
 
@@ -51,12 +51,14 @@ class Watch:
 
 @asynccontextmanager
 async def watching(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watch]:
-    monkeypatch.setattr(geo_watch, "POLL_S", 0.001)
+    monkeypatch.setattr(file_watch, "POLL_S", 0.001)
     file = directory / "city.mmdb"
     shutil.copyfile(CITY, file)
     reports: list[tuple[str, str]] = []
     geo = Geo(file, None)
-    handle = GeoWatchHandle(geo, lambda kind, text: reports.append((kind, text)))
+    handle = FileWatchHandle(
+        geo, lambda kind, text: reports.append((kind, text)), name="geo", what="the databases"
+    )
     watch = Watch(file, geo, handle, reports)
     look = handle.look
 
@@ -69,7 +71,7 @@ async def watching(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(handle, "look", counted)
     async with trio.open_nursery() as nursery:
         with trio.fail_after(60):
-            await nursery.start(geo_watch.run, handle)
+            await nursery.start(file_watch.run, handle)
             yield watch
         nursery.cancel_scope.cancel()
 
@@ -128,7 +130,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(tmp_path: Path) -> Non
     file = tmp_path / "city.mmdb"
     shutil.copyfile(CITY, file)
     geo = Geo(file, None)
-    handle = GeoWatchHandle(geo, lambda kind, text: None)
+    handle = FileWatchHandle(geo, lambda kind, text: None, name="geo", what="the databases")
     content = COUNTRY.read_bytes()
     for size in (1_000, 5_000, len(content)):
         file.write_bytes(content[:size])
