@@ -17,7 +17,7 @@ CLIENTS := .venv-clients
 DASHBOARD := dashboard/dist/index.html
 GEO := geo/dist/sources.json
 
-.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak security vitals rollups screenshots
+.PHONY: help run test lint build lock bench bench-query profile chaos clean unit tracker-test dashboard-test debian geo geo-or-without gates fuzz sim soak security vitals rollups screenshots dashboard-speed
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,7 +49,7 @@ node_tools:
 dashboard/node_modules/.package-lock.json: dashboard/package-lock.json | node_tools
 	npm --prefix dashboard ci --no-audit --no-fund --loglevel=error
 
-$(DASHBOARD): dashboard/node_modules/.package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/scripts -type f 2>/dev/null)
+$(DASHBOARD): dashboard/node_modules/.package-lock.json $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/catalogue.ts dashboard/world.ts dashboard/small-preload.ts dashboard/scripts -type f 2>/dev/null)
 	npm --prefix dashboard run build --silent
 	@touch $@
 
@@ -137,6 +137,9 @@ security: $(DEV_STAMP) $(DASHBOARD) debian ## Attack a node on this machine in e
 
 vitals: $(DEV_STAMP) debian ## What the tracker costs a page (about 15 minutes), into docs/receipts/vitals.md
 	$(BIN)/python -m chaos.bench.vitals
+
+dashboard-speed: $(DEV_STAMP) $(DASHBOARD) debian ## The dashboard's first load on a slow phone and link (about 5 minutes), into docs/receipts/dashboard.md
+	$(BIN)/python -m chaos.bench.dashboard
 
 rollups: $(DEV_STAMP) ## Sizes of the rollups and errors of their unique counts (about 10 minutes), into docs/receipts/rollups.md
 	$(BIN)/python -m chaos.bench.rollups

@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { catalogueParts } from './catalogue.ts';
+import { smallPreload } from './small-preload.ts';
+import { worldMap } from './world.ts';
 
 /** Of the settings, the overview, the server's page and the first run. */
 const BESIDE = /\/src\/(forms|first-run|settings|sites|operator|api\/admin|i18n\/(pages|en\.ts\?pages))/;
@@ -7,7 +9,7 @@ const BESIDE = /\/src\/(forms|first-run|settings|sites|operator|api\/admin|i18n\
 export default defineConfig({
   base: '/',
   publicDir: false,
-  plugins: [catalogueParts()],
+  plugins: [catalogueParts(), worldMap(), smallPreload()],
   build: {
     target: 'es2022',
     // The first browsers with light-dark(); without this the minifier would rewrite every colour.

@@ -39,6 +39,7 @@ from statnive.goal_commands import goal_group
 from statnive.importer.combined_log import LogEntry, parse_line
 from statnive.importer.reader import LogSource, open_log
 from statnive.importer.summary import ImportSummary
+from statnive.note_commands import note_group
 from statnive.segment_commands import segment_group
 from statnive.site_commands import site_group
 from statnive.token_commands import token_group
@@ -352,5 +353,5 @@ def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient
 
 
 _SHELL = Shell(_settings, _run)
-for command in (demo_command, site_group, goal_group, segment_group, token_group):
+for command in (demo_command, site_group, goal_group, note_group, segment_group, token_group):
     cli.add_command(command(_SHELL))

@@ -170,8 +170,16 @@ function answer(path, params) {
   switch (path) {
     case '/api/stats/overview': {
       const visits = sum('visits');
+      if (params.get('metrics') === 'total_revenue') {
+        const money = (amount) => ({ total_revenue: visits ? [{ amount, currency: 'EUR' }] : [] });
+        return { ...known, metrics: money('12345.60'), comparison: { from, to, metrics: money('11000.00') } };
+      }
+      const before = { visitors: visitors * 0.9, visits: visits * 1.04, pageviews: sum('pageviews') / 3 };
       return {
         ...known,
+        ...(params.get('compare') && {
+          comparison: { from, to, metrics: { ...before, views_per_visit: 2, bounce_rate: 51, visit_duration: 99 } },
+        }),
         metrics: {
           visitors,
           visits,
@@ -184,7 +192,13 @@ function answer(path, params) {
     }
     case '/api/stats/trend': {
       const interval = params.get('interval') ?? (from === to ? 'hour' : 'day');
-      return { ...known, interval, points: points(site, interval, from, to) };
+      const before = points(site, interval, from, to).map((one) => ({ ...one, visitors: Math.round(one.visitors * 0.8) }));
+      return {
+        ...known,
+        interval,
+        points: points(site, interval, from, to),
+        ...(params.get('compare') && { comparison: { from, to, points: before } }),
+      };
     }
     case '/api/stats/pages':
       return {
@@ -214,9 +228,70 @@ function answer(path, params) {
         points: hours,
       };
     }
+    case '/api/segments':
+      return { segments: [{ id: 1, name: 'From search engines', filters: [] }] };
+    case '/api/notes':
+      return { notes: [{ id: 1, day: iso(Date.now() - 9 * DAY).slice(0, 10), text: 'New pricing page' }] };
+    case '/api/settings':
+      return { funnels: [{ id: 1, name: 'Signup', steps: [{ page: '/' }, { page: '/pricing' }], window: 3600 }] };
+    case '/api/stats/funnel': {
+      const steps = JSON.parse(params.get('steps')).map(({ page, event }, index) => ({
+        step: page ? `Visit ${page}` : event,
+        visitors: Math.round(visitors / (index + 1) ** 2),
+        drop_off: index ? Math.round(visitors / index ** 2 - visitors / (index + 1) ** 2) : 0,
+        conversion_rate: 100 / (index + 1) ** 2,
+        conversion_rate_step: 50,
+      }));
+      return { ...known, steps, sampled: site === 'huge.example' ? 0.25 : null };
+    }
+    case '/api/stats/journeys':
+      return {
+        ...known,
+        sampled: null,
+        rows: ['', ...PAGES.slice(1, 8)].map((next, index) => ({
+          page: params.get('page'), next, visits: Math.round(visitors / (index + 2)), views: Math.round(visitors / (index + 2)),
+        })),
+      };
     default:
-      return undefined;
+      return listed(path.replace('/api/stats/', ''), known, visitors, params);
   }
+}
+
+const LISTED = {
+  'entry-pages': ['page', PAGES],
+  'exit-pages': ['page', PAGES],
+  hostnames: ['hostname', ['example.com', 'www.example.com']],
+  channels: ['channel', ['Direct', 'Organic Search', 'Referral', 'Email']],
+  referrers: ['referrer', ['', 'https://news.ycombinator.com/item?id=4711', 'https://www.google.com/']],
+  campaigns: ['utm_campaign', ['', 'spring', 'launch']],
+  countries: ['country', ['DE', 'US', 'FR', 'IR', 'IN', 'BR', 'JP', 'AU', 'ZA', 'CA', 'GB', 'MT', '']],
+  regions: ['region', ['DE-BE', 'US-CA', 'FR-IDF', 'IR-23']],
+  cities: ['city', ['Berlin', 'San Francisco', 'Paris', 'Tehran', 'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch']],
+  browsers: ['browser', ['Chrome', 'Safari', 'Firefox', 'Edge']],
+  os: ['os', ['Windows', 'iOS', 'macOS', 'Android', 'GNU/Linux']],
+  devices: ['device', ['Desktop', 'Mobile', 'Tablet']],
+  events: ['name', ['Signup', 'Download', 'Outbound Link: Click']],
+  properties: ['property', ['plan', 'url']],
+  goals: ['goal', ['Signup', 'Visit /thanks', 'Purchase']],
+};
+
+function listed(name, known, visitors, params) {
+  const [key, names] = LISTED[name] ?? [];
+  if (!key) return undefined;
+  return {
+    ...known,
+    ...ranked(names, visitors, params, (value, count) => ({
+      [key]: value,
+      ...(key === 'city' || key === 'region' ? { country: 'DE' } : {}),
+      visitors: count,
+      visits: Math.round(count * 1.2),
+      pageviews: count * 2,
+      events: count + 3,
+      bounce_rate: 40,
+      conversion_rate: 3.2,
+      ...(value === 'Purchase' ? { total_revenue: [{ amount: '12345.60', currency: 'EUR' }] } : {}),
+    })),
+  };
 }
 
 function respondApi(response, url) {

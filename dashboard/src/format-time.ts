@@ -20,6 +20,10 @@ const POINT: Record<Interval, Record<'short' | 'long', Intl.DateTimeFormatOption
     short: { hour: 'numeric', minute: '2-digit', timeZone: 'UTC' },
     long: { weekday: 'short', month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit', timeZone: 'UTC' },
   },
+  week: {
+    short: { month: 'short', day: 'numeric', timeZone: 'UTC' },
+    long: { weekday: 'short', ...DAY },
+  },
   day: {
     short: { month: 'short', day: 'numeric', timeZone: 'UTC' },
     long: { weekday: 'short', ...DAY },

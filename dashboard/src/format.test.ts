@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { count, days, duration, exact, instant, metric, NOTHING, share } from './format';
+import { change, count, days, duration, exact, instant, metric, NOTHING } from './format';
+import { mainMoney, moneyText } from './format-money';
+import { share } from './format-share';
 import { month, point } from './format-time';
 
 test('numbers are grouped, and shortened when they are large', () => {
@@ -59,4 +61,25 @@ test('an instant today is its time, an older one has its day', () => {
 
 test('a range of one day is one day', () => {
   expect(days({ from: '2026-11-24', to: '2026-11-24' })).toBe('Nov 24, 2026');
+});
+
+test('a change is told by its sign, and only beside something', () => {
+  expect(change(112, 100)).toEqual({ value: 12, text: '+12%' });
+  expect(change(50, 100)).toEqual({ value: -50, text: '-50%' });
+  expect(change(100.2, 100)).toEqual({ value: 0, text: '0%' });
+  expect(change(3, 0)).toBeUndefined();
+  expect(change(3, null)).toBeUndefined();
+  expect(change(undefined, 3)).toBeUndefined();
+});
+
+test('money of several currencies is told one after the other, the largest first', () => {
+  const parts = [
+    { amount: '9.5', currency: 'USD' },
+    { amount: '12345.6', currency: 'EUR' },
+  ];
+  expect(moneyText(parts)).toBe('€12,346 + $9.50');
+  expect(moneyText([])).toBe(NOTHING);
+  expect(mainMoney(parts)).toEqual({ amount: 12_345.6, currency: 'EUR' });
+  expect(mainMoney(parts, 'USD')?.amount).toBe(9.5);
+  expect(mainMoney(parts, 'GBP')).toBeUndefined();
 });

@@ -2,6 +2,7 @@
 
 import { locale, t } from './i18n';
 import { type Days, utc } from './state/dates';
+import type { Figures } from './api/types';
 import type { Metric } from './state/route';
 
 export const NOTHING = '–';
@@ -17,7 +18,7 @@ function once<Made>(key: string, make: () => Made): Made {
   return made.get(id) as Made;
 }
 
-function number(value: unknown, options: Intl.NumberFormatOptions): string {
+export function number(value: unknown, options: Intl.NumberFormatOptions): string {
   if (typeof value !== 'number' || !Number.isFinite(value)) return NOTHING;
   return once(JSON.stringify(options), () => new Intl.NumberFormat(locale, options)).format(value);
 }
@@ -30,14 +31,6 @@ export function count(value: number | null | undefined): string {
 
 export function exact(value: number | null | undefined): string {
   return number(value, {});
-}
-
-/** A share between 0 and 1. */
-export function share(part: number, whole: number): string {
-  if (!whole) return NOTHING;
-  const value = part / whole;
-  if (value > 0 && value < 0.001) return `<${number(0.001, { style: 'percent', maximumFractionDigits: 1 })}`;
-  return number(value, { style: 'percent', maximumFractionDigits: value < 0.0995 ? 1 : 0 });
 }
 
 /** 8s · 1m 23s · 2h 05m */
@@ -60,10 +53,15 @@ function unit(value: number, name: string, digits = 1): string {
   });
 }
 
-export function metric(name: Metric, value: number | null | undefined): string {
+const PERCENT = { style: 'percent', maximumFractionDigits: 0 } as const;
+const PERCENT_FINE = { style: 'percent', maximumFractionDigits: 1 } as const;
+
+export function metric(name: Metric | keyof Figures, value: number | null | undefined): string {
   switch (name) {
     case 'bounce_rate':
-      return number(value == null ? value : value / 100, { style: 'percent', maximumFractionDigits: 0 });
+    case 'conversion_rate':
+      return number(value == null ? value : value / 100, name === 'bounce_rate' ? PERCENT : PERCENT_FINE);
+    case 'time_on_page':
     case 'visit_duration':
       return duration(value);
     case 'views_per_visit':
@@ -72,6 +70,18 @@ export function metric(name: Metric, value: number | null | undefined): string {
       return count(value);
   }
 }
+
+/** From `before` to `now`, as "+12%"; undefined where there is nothing to compare with. */
+export function change(
+  now: number | null | undefined,
+  before: number | null | undefined,
+): { value: number; text: string } | undefined {
+  if (now == null || !before) return undefined;
+  const value = now / before - 1;
+  return { value: Math.round(value * 100), text: number(value, PERCENT_MORE) };
+}
+
+const PERCENT_MORE = { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' } as const;
 
 export function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   return once(`d${JSON.stringify(options)}`, () => new Intl.DateTimeFormat(locale, options));

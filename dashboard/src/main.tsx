@@ -2,28 +2,26 @@ import { render } from 'preact';
 import { App } from './App';
 import * as api from './api/client';
 import { chooseLanguage } from './i18n';
-import { ROWS } from './panels/rows';
 import { daysOf, todayIn } from './state/dates';
 import { prefetch } from './state/queries';
 import { intervalFor, parseRoute } from './state/route';
+import { comparedScopeOf } from './state/scope';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/page.css';
 import './styles/panels.css';
 import './styles/trend.css';
-import './styles/chart.css';
 
-/** Asks for what the address names before anything is drawn, the headline first: the code of panels may come later. */
+/** Asks for what the first screen shows before anything is drawn, the headline first; panels ask for their own. */
 function askAhead(): void {
   const route = parseRoute(location.search, location.pathname);
+  const today = todayIn(undefined, new Date());
   prefetch(api.sites());
   if (!route.site || route.view) return;
-  const scope = { site: route.site, ...route.range };
+  const scope = comparedScopeOf(route, route.site, today);
   prefetch(api.overview(scope));
-  prefetch(api.trend(scope, intervalFor(route, daysOf(route.range, todayIn(undefined, new Date())))));
-  prefetch(api.pages(scope, ROWS, 0));
-  prefetch(api.sources(scope, ROWS, 0));
+  if (route.metric !== 'total_revenue') prefetch(api.trend(scope, intervalFor(route, daysOf(route.range, today))));
 }
 
 askAhead();

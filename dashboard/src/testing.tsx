@@ -17,13 +17,28 @@ export const KNOWN = {
 const NOTHING = { visitors: 0, visits: 0, pageviews: 0, views_per_visit: null, bounce_rate: null, visit_duration: null };
 const SOMETHING = { visitors: 41, visits: 52, pageviews: 1234, views_per_visit: 2.5, bounce_rate: 40, visit_duration: 65 };
 
+const BEFORE = { ...SOMETHING, visitors: 20, visits: 104, bounce_rate: 50, visit_duration: null };
+
 export type Answers = Record<string, unknown>;
+
+const LISTS = [
+  'entry-pages', 'exit-pages', 'hostnames', 'channels', 'referrers', 'campaigns', 'countries', 'regions', 'cities',
+  'browsers', 'browser-versions', 'os', 'os-versions', 'devices', 'goals', 'events', 'properties',
+];
 
 /** What a server with one busy site answers, by path. */
 export function busy(): Answers {
   return {
     '/api/sites': { sites: [{ domain: 'example.com', timezone: 'Europe/Berlin', aliases: ['www.example.com'] }] },
-    '/api/stats/overview': { ...KNOWN, metrics: SOMETHING },
+    '/api/notes': { notes: [] },
+    '/api/segments': { segments: [] },
+    '/api/settings': { funnels: [] },
+    ...Object.fromEntries(LISTS.map((name) => [`/api/stats/${name}`, { ...KNOWN, total_rows: 0, rows: [] }])),
+    '/api/stats/overview': {
+      ...KNOWN,
+      metrics: SOMETHING,
+      comparison: { from: '2026-09-26', to: '2026-10-25', metrics: BEFORE },
+    },
     '/api/stats/trend': {
       ...KNOWN,
       interval: 'day',
@@ -36,8 +51,8 @@ export function busy(): Answers {
       ...KNOWN,
       total_rows: 2,
       rows: [
-        { page: '/less', visitors: 3, pageviews: 3, visits: 3, entries: 1, exits: 1 },
         { page: '/more', visitors: 30, pageviews: 40, visits: 33, entries: 9, exits: 9 },
+        { page: '/less', visitors: 3, pageviews: 3, visits: 3, entries: 1, exits: 1 },
       ],
     },
     '/api/stats/sources': {

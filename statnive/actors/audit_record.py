@@ -49,6 +49,8 @@ RECORDS: Final[dict[str, tuple[str, bool]]] = {
     "goal_removed": ("a goal was removed", False),
     "segment_added": ("a saved filter was added", False),
     "segment_removed": ("a saved filter was removed", False),
+    "note_added": ("a note was added", False),
+    "note_removed": ("a note was removed", False),
     "funnel_added": ("a funnel was saved", False),
     "funnel_removed": ("a saved funnel was removed", False),
     "imported": ("a log was imported", False),

@@ -57,6 +57,15 @@ class Segment:
 
 
 @attrs.frozen
+class Note:
+    """What happened on a local day (YYYY-MM-DD) of a site."""
+
+    id: int
+    day: str
+    text: str
+
+
+@attrs.frozen
 class Funnel:
     """A saved funnel of a site: its steps as the JSON that the query layer reads."""
 
@@ -91,6 +100,7 @@ class Site:
     hosts: frozenset[str]
     goals: tuple[Goal, ...] = ()
     segments: tuple[Segment, ...] = ()
+    notes: tuple[Note, ...] = ()
     funnels: tuple[Funnel, ...] = ()
     currency: str = ""  # ISO 4217: what new goals are worth; "" = not said
     exclusions: Exclusions | None = None  # None = nothing is left out

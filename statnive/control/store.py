@@ -25,11 +25,11 @@ from typing import Final, Self
 
 import attrs
 
-from statnive.control import exclusions, funnels, goals, segments, site_settings, tokens
+from statnive.control import exclusions, funnels, goals, notes, segments, site_settings, tokens
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
 from statnive.control.site_settings import SiteChange
-from statnive.control.snapshot import Funnel, Goal, Segment, Site, Snapshot
+from statnive.control.snapshot import Funnel, Goal, Note, Segment, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
 from statnive.control.tokens import NewToken, Token
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
@@ -59,6 +59,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     tokens.TABLES,
     segments.TABLE,
     (*site_settings.COLUMNS, *exclusions.TABLE, *funnels.TABLE),
+    notes.TABLE,
 )
 
 
@@ -190,6 +191,16 @@ class ControlStore:
         with self._change() as connection:
             return segments.remove(connection, _site(connection, domain).id, segment_id)
 
+    def add_note(self, domain: str, day: str, text: str) -> Note:
+        """A new note at a local day of a site. Raises Rejected naming the field."""
+        with self._change() as connection:
+            return notes.add(connection, _site(connection, domain).id, day, text, int(self._now_s()))
+
+    def remove_note(self, domain: str, note_id: int) -> Note:
+        """Forget a note. Raises Rejected."""
+        with self._change() as connection:
+            return notes.remove(connection, _site(connection, domain).id, note_id)
+
     def add_funnel(self, domain: str, name: str, steps: str, window_s: int) -> Funnel:
         """A new saved funnel of a site. Raises Rejected naming the field."""
         with self._change() as connection:
@@ -246,6 +257,7 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
         parts.setdefault(site_id, (domain, timezone, currency, set()))[3].add(host)
     reachable, saved = goals.in_use(connection), segments.by_site(connection)
     stepped, excluded = funnels.by_site(connection), exclusions.by_site(connection)
+    noted = notes.by_site(connection)
     return [
         Site(
             id=site_id,
@@ -254,6 +266,7 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
             hosts=frozenset(hosts),
             goals=reachable.get(site_id, ()),
             segments=saved.get(site_id, ()),
+            notes=noted.get(site_id, ()),
             funnels=stepped.get(site_id, ()),
             currency=currency,
             exclusions=excluded.get(site_id),

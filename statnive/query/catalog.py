@@ -112,4 +112,4 @@ REPORTS: Final = MappingProxyType(
     }
 )
 TREND_METRICS: Final = ("visitors", "visits", "pageviews", "bounce_rate", "visit_duration")
-TOTALS: Final = (*VISITS, *MORE, "scroll_depth")
+TOTALS: Final = (*VISITS, *MORE, "scroll_depth", "total_revenue")

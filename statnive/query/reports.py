@@ -34,6 +34,7 @@ from statnive.query.model import (
     ResultRow,
     Test,
     Value,
+    each_test,
 )
 from statnive.query.ranges import Days, hour_start
 from statnive.query.where import Scope, Table, TimeColumn, where
@@ -69,6 +70,7 @@ class Asked:
 def overview(reader: Reader, asked: Asked) -> Answer:
     """The totals of the range. Rates are null when there were no visits."""
     metrics = _chosen(asked.options, VISITS, TOTALS)
+    asked = _of_goals(asked, metrics)
     result = run(reader, asked.query(metrics), asked.limits)
     answer = {**_head(asked, result), "metrics": _figures(metrics, _totals(metrics, result))}
     compared = asked.options.compare
@@ -89,6 +91,7 @@ def trend(reader: Reader, asked: Asked) -> Answer:
     """
     interval = asked.options.interval
     metrics = _chosen(asked.options, TREND_METRICS, TOTALS)
+    asked = _of_goals(asked, metrics)
 
     def points(span: Range) -> tuple[Result, list[Answer]]:
         query = asked.query(
@@ -213,6 +216,20 @@ def _chosen(options: Options, default: tuple[str, ...], allowed: tuple[str, ...]
         if metric not in allowed:
             raise Rejected("metrics", f"{metric[:60]!r} is unknown here; allowed: {', '.join(allowed)}")
     return metrics
+
+
+def _of_goals(asked: Asked, metrics: tuple[str, ...]) -> Asked:
+    """Revenue is of goals: of those that the filter names, else of all. Raises Rejected beside other metrics."""
+    if "total_revenue" not in metrics:
+        return asked
+    if len(metrics) > 1:
+        raise Rejected("metrics", "total_revenue is of events that reached a goal: ask for it alone")
+    if any(test.dimension == "event:goal" for test in each_test(asked.options.filter)):
+        return asked
+    every_goal = Test(Op.CONTAINS, "event:goal", ("",))
+    return attrs.evolve(
+        asked, options=attrs.evolve(asked.options, filter=both(asked.options.filter, every_goal))
+    )
 
 
 def _order(sort: str, columns: dict[str, str], metrics: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from statnive.clickhouse.full_check import FullCheck
 from statnive.control.goals import NewGoal, money_text
-from statnive.control.snapshot import Goal, Segment, Site
+from statnive.control.snapshot import Goal, Note, Segment, Site
 from statnive.control.tokens import SECRET_BYTES, NewToken, Token, secret_of
 from statnive.errors import Rejected
 from statnive.query.filters import filter_of, json_of
@@ -69,6 +69,14 @@ class NewSegment(msgspec.Struct, forbid_unknown_fields=True):
     site: str
     name: str
     filters: list[Any]
+
+
+class NewNote(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /control/notes; `day` is a local day of the site, YYYY-MM-DD."""
+
+    site: str
+    day: str
+    text: str
 
 
 class NewImport(msgspec.Struct, forbid_unknown_fields=True):
@@ -167,6 +175,18 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         parts.auditor.record("segment_removed", segment=segment.id, site=body.site)
         return JSONResponse(segment_json(segment))
 
+    async def add_note(request: Request) -> Response:
+        body = await read_body(request, NewNote)
+        note = await changed(parts.store.add_note, body.site, body.day, body.text)
+        parts.auditor.record("note_added", note=note.id, site=body.site)
+        return JSONResponse(note_json(note), 201)
+
+    async def remove_note(request: Request) -> Response:
+        body = await read_body(request, SiteName)
+        note = await changed(parts.store.remove_note, body.site, int(request.path_params["id"]))
+        parts.auditor.record("note_removed", note=note.id, site=body.site)
+        return JSONResponse(note_json(note))
+
     async def begin_import(request: Request) -> Response:
         new = await read_body(request, NewImport)
         site = parts.sites.current.lookup(new.site)
@@ -228,6 +248,8 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         Route("/control/segments", list_segments, methods=["GET"]),
         Route("/control/segments", add_segment, methods=["POST"]),
         Route("/control/segments/{id:int}/remove", remove_segment, methods=["POST"]),
+        Route("/control/notes", add_note, methods=["POST"]),
+        Route("/control/notes/{id:int}/remove", remove_note, methods=["POST"]),
         Route("/control/imports", begin_import, methods=["POST"]),
         Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
         Route("/control/imports/{id:int}/hits", import_hits, methods=["POST"]),
@@ -281,6 +303,11 @@ def _site_id(parts: WebParts, domain: str) -> int:
 def segment_json(segment: Segment) -> dict[str, Any]:
     """A saved filter as the API shows it."""
     return {"id": segment.id, "name": segment.name, "filters": msgspec.json.decode(segment.filters)}
+
+
+def note_json(note: Note) -> dict[str, Any]:
+    """A note as the API shows it."""
+    return {"id": note.id, "day": note.day, "text": note.text}
 
 
 async def read_body(request: Request, kind: type[T]) -> T:

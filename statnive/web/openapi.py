@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from statnive.query.catalog import REPORTS
 from statnive.query.model import METRICS
+from statnive.query.ranges import Interval
 
 if TYPE_CHECKING:
     from statnive.web.stats import Declared
@@ -91,6 +92,11 @@ def _object(required: str, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": required.split(), "properties": properties}
 
 
+def _compared(**more: Any) -> dict[str, Any]:
+    """The range that an answer is compared with, and its own numbers."""
+    return _object(" ".join(("from", "to", *more)), **{"from": _TEXT, "to": _TEXT}, **more)
+
+
 def _schemas() -> dict[str, Any]:
     figures = {
         name: _COUNT if name in _COUNTS else _MONEY if name.endswith("_revenue") else _QUOTIENT
@@ -107,23 +113,29 @@ def _schemas() -> dict[str, Any]:
         "sampled": _QUOTIENT,
         "stale": {"const": True},
         "warnings": {"type": "array", "items": _TEXT},
-        "comparison": {"type": "object"},
     }
     of_site = "site timezone from to fresh_through"
     figure = {"$ref": "#/components/schemas/figures"}
-    row = {"type": "object", "properties": {**dict.fromkeys(keys, _TEXT), **figures}}
+    row = {
+        "type": "object",
+        "properties": {**dict.fromkeys(keys, _TEXT), **figures, "comparison": figure},
+    }
     point = {"type": "object", "required": ["time"], "properties": {"time": _TEXT, **figures}}
+    points, interval = {"type": "array", "items": point}, {"enum": list(Interval)}
     step = _object(
         "step visitors conversion_rate conversion_rate_step drop_off",
         step=_TEXT, visitors=_COUNT, conversion_rate=_QUOTIENT, conversion_rate_step=_QUOTIENT, drop_off=_COUNT,
     )  # fmt: skip
     move = _object("page next visits views", page=_TEXT, next=_TEXT, visits=_COUNT, views=_COUNT)
+    site = _object(
+        "domain timezone aliases", domain=_TEXT, timezone=_TEXT, aliases={"type": "array", "items": _TEXT}
+    )
     return {
         "error": _object(
             "error", error=_object("field message", field={"type": ["string", "null"]}, message=_TEXT)
         ),
         "figures": {"type": "object", "properties": figures},
-        "sites": _object("sites", sites={"type": "array", "items": {"type": "object"}}),
+        "sites": _object("sites", sites={"type": "array", "items": site}),
         "segments": _object(
             "segments",
             segments={
@@ -131,7 +143,11 @@ def _schemas() -> dict[str, Any]:
                 "items": _object("id name filters", id=_COUNT, name=_TEXT, filters={"type": "array"}),
             },
         ),
-        "totals": _object(f"{of_site} metrics", **head, metrics=figure),
+        "notes": _object(
+            "notes",
+            notes={"type": "array", "items": _object("id day text", id=_COUNT, day=_TEXT, text=_TEXT)},
+        ),
+        "totals": _object(f"{of_site} metrics", **head, metrics=figure, comparison=_compared(metrics=figure)),
         "all_sites": _object(
             "sites",
             sites={
@@ -142,10 +158,12 @@ def _schemas() -> dict[str, Any]:
             },
         ),
         "points": _object(
-            f"{of_site} interval points", **head, interval=_TEXT, points={"type": "array", "items": point}
+            f"{of_site} interval points", **head, interval=interval, points=points,
+            comparison=_compared(points=points),
         ),
         "list": _object(
-            f"{of_site} total_rows rows", **head, total_rows=_COUNT, rows={"type": "array", "items": row}
+            f"{of_site} total_rows rows", **head, total_rows=_COUNT, rows={"type": "array", "items": row},
+            comparison=_compared(),
         ),
         "funnel": _object(f"{of_site} steps sampled", **head, steps={"type": "array", "items": step}),
         "journeys": _object(f"{of_site} rows sampled", **head, rows={"type": "array", "items": move}),
@@ -156,7 +174,7 @@ def _schemas() -> dict[str, Any]:
         "realtime": _object(
             f"{of_site} visitors pageviews minutes points",
             **head, visitors=_COUNT, pageviews=_COUNT, minutes=_COUNT,
-            points={"type": "array", "items": point},
+            points=points,
         ),
         "refreshed": _object("site refreshed", site=_TEXT, refreshed={"const": True}),
     }  # fmt: skip

@@ -38,6 +38,8 @@ _SHARED: Final = (
     "/goals/{id:int}/remove",
     "/segments",
     "/segments/{id:int}/remove",
+    "/notes",
+    "/notes/{id:int}/remove",
 )
 
 

@@ -27,7 +27,7 @@ from statnive.query.ranges import LIMIT_MAX, Slice, whole
 from statnive.query.reports import Asked
 from statnive.query.tables import csv_of, zip_of
 from statnive.web import openapi
-from statnive.web.control import segment_json, site_json
+from statnive.web.control import note_json, segment_json, site_json
 from statnive.web.reads import Read
 
 if TYPE_CHECKING:
@@ -98,6 +98,10 @@ def declared(parts: WebParts) -> list[Declared]:
             {"segments": [segment_json(segment) for segment in site.segments]}, headers=NO_STORE
         )
 
+    async def notes(request: Request) -> Response:
+        site = find_site(parts, read_given(request, REALTIME))
+        return JSONResponse({"notes": [note_json(note) for note in site.notes]}, headers=NO_STORE)
+
     async def realtime(request: Request) -> Response:
         site = find_site(parts, read_given(request, REALTIME))
         now = datetime.fromtimestamp(int(parts.clock()), UTC)
@@ -126,6 +130,7 @@ def declared(parts: WebParts) -> list[Declared]:
     return [
         Declared("/api/sites", "The sites of this node", (), sites, answers="sites"),
         Declared("/api/segments", "The saved filters of a site", REALTIME, segments, answers="segments"),
+        Declared("/api/notes", "What happened on days of a site", REALTIME, notes, answers="notes"),
         Declared("/api/stats/sites", "Each site's totals", ALL_SITES, _all_sites(parts), answers="all_sites"),
         Declared("/api/stats/overview", "Totals", given.TOTALS, _report(parts, "overview"), answers="totals"),
         Declared("/api/stats/trend", "Points in time", given.TREND, _report(parts, "trend"), answers="points"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -207,6 +208,28 @@ def test_money_is_a_decimal_with_its_currency(web: Web) -> None:
     (row,) = [row for row in web.get("goals", **DAYS).json()["rows"] if row["goal"] == "Signup"]
     assert {part["currency"] for part in row["total_revenue"]} <= {"EUR", "USD"}
     assert all("." in part["amount"] or part["amount"].isdigit() for part in row["total_revenue"])
+
+
+def test_revenue_of_a_range_is_of_all_goals_or_of_those_filtered_by(web: Web) -> None:
+    def total(name: str, **more: str) -> dict[str, float]:
+        body = web.get(name, **DAYS, metrics="total_revenue", **more).json()
+        parts = [body["metrics"]] if name == "overview" else body["points"]
+        found: dict[str, float] = {}
+        for part in parts:
+            for money in part["total_revenue"]:
+                found[money["currency"]] = found.get(money["currency"], 0) + float(money["amount"])
+        return {currency: round(amount, 3) for currency, amount in found.items() if amount}
+
+    goals = [row["goal"] for row in web.get("goals", **DAYS).json()["rows"]]
+    assert total("overview")
+    assert total("overview") == total("trend")
+    named = {goal: total("overview", filters=json.dumps(["is", "event:goal", [goal]])) for goal in goals}
+    rows = {row["goal"]: row for row in web.get("goals", **DAYS).json()["rows"]}
+    for goal, amounts in named.items():
+        wanted = {part["currency"]: float(part["amount"]) for part in rows[goal]["total_revenue"]}
+        assert amounts == {currency: amount for currency, amount in wanted.items() if amount}
+    mixed = web.get("overview", **DAYS, metrics="total_revenue,visits")
+    assert (mixed.status_code, mixed.json()["error"]["field"]) == (400, "metrics")
 
 
 def test_answers_are_kept_and_refreshed_once_a_minute(web: Web) -> None:

@@ -61,9 +61,6 @@ export const addGoal = (site: string, goal: object) => send<Goal>('goals', { sit
 
 export const addFunnel = (site: string, funnel: object) => send<SavedFunnel>('funnels', { site, ...funnel });
 
-/** Has the server read a site's numbers anew; at most once a minute. */
-export const recount = (site: string) => send<object>(`stats/refresh?${new URLSearchParams({ site })}`, {});
-
 /** Forgets one of the things that a site has several of. */
 export const remove = (what: 'goals' | 'funnels' | 'segments', site: string, id: number) =>
   send<Goal | SavedFunnel | Segment>(`${what}/${id}/remove`, { site });

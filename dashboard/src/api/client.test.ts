@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { ApiError, get, overview, pages, sites, trend } from './client';
+import { ApiError, get, list, overview, sites, trend } from './client';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -21,7 +21,9 @@ test('an address carries the site and the days, quoted', () => {
   expect(trend({ site: 'a.example', period: 'day' }, 'hour').url).toBe(
     '/api/stats/trend?site=a.example&period=day&interval=hour',
   );
-  expect(pages({ site: 'a.example', period: '30d' }, 10, 20).url).toContain('&limit=10&offset=20');
+  expect(list('os', { site: 'a.example', period: '30d' }, { limit: 10, offset: 20 }).url).toBe(
+    '/api/stats/os?site=a.example&period=30d&limit=10&offset=20',
+  );
 });
 
 test('a good answer is handed on', async () => {

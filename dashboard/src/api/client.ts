@@ -3,17 +3,7 @@
  * failed read as "0 visitors" lies.
  */
 
-import type {
-  DropsAnswer,
-  Interval,
-  ListAnswer,
-  OverviewAnswer,
-  PageRow,
-  RealtimeAnswer,
-  SitesAnswer,
-  SourceRow,
-  TrendAnswer,
-} from './types';
+import type { DropsAnswer, Interval, ListAnswer, OverviewAnswer, SitesAnswer, TrendAnswer } from './types';
 
 /** What the person can do about it decides the kind; the wording is in the catalogue. */
 export type FailureKind = 'offline' | 'timeout' | 'refused' | 'unavailable' | 'unreadable';
@@ -38,25 +28,27 @@ export interface Read<Answer> {
   readonly needs: readonly (keyof Answer & string)[];
 }
 
-export async function get<Answer>(read: Read<Answer>, signal?: AbortSignal): Promise<Answer> {
+/** With a `body` it is a POST of it. */
+export async function get<Answer>(read: Read<Answer>, signal?: AbortSignal, body?: object): Promise<Answer> {
   const deadline = AbortSignal.timeout(ANSWER_DEADLINE_MS);
   let response: Response;
-  let body: unknown;
+  let answer: unknown;
   try {
     response = await fetch(read.url, {
-      headers: { accept: 'application/json' },
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+      headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) },
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     });
-    body = parse(await response.text());
+    answer = parse(await response.text());
   } catch (cause) {
     if (signal?.aborted) throw cause;
     throw new ApiError(deadline.aborted ? 'timeout' : 'offline');
   }
-  if (!response.ok) throw refusal(response.status, body);
-  if (!isRecord(body) || read.needs.some((key) => body[key] == null)) {
+  if (!response.ok) throw refusal(response.status, answer);
+  if (!isRecord(answer) || read.needs.some((key) => (answer as Record<string, unknown>)[key] == null)) {
     throw new ApiError('unreadable', '', response.status);
   }
-  return body as Answer;
+  return answer as Answer;
 }
 
 function parse(text: string): unknown {
@@ -78,30 +70,29 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Whose numbers, and of which days. */
-export type Scope = { site: string } & ({ period: string } | { from: string; to: string });
+/** Whose numbers, and of which days; beside them filters and a comparison. */
+export type Scope = { site: string } & Record<string, string>;
 
 type Params = Record<string, string | number>;
 
 function read<Answer>(path: string, params: Params, ...needs: (keyof Answer & string)[]): Read<Answer> {
-  const search = new URLSearchParams(Object.entries(params).map(([key, value]) => [key, String(value)]));
-  return { url: search.size ? `/api/${path}?${search}` : `/api/${path}`, needs };
+  return { url: address(path, params), needs };
+}
+
+/** The address of a read; `csv` links go there as well. */
+export function address(path: string, params: Params): string {
+  const search = new URLSearchParams(params as Record<string, string>);
+  return search.size ? `/api/${path}?${search}` : `/api/${path}`;
 }
 
 export const sites = () => read<SitesAnswer>('sites', {}, 'sites');
 
 export const overview = (scope: Scope) => read<OverviewAnswer>('stats/overview', scope, 'metrics');
 
-export const trend = (scope: Scope, interval: Interval) =>
-  read<TrendAnswer>('stats/trend', { ...scope, interval }, 'points');
+export const trend = (scope: Scope, interval: Interval, metrics?: string) =>
+  read<TrendAnswer>('stats/trend', { ...scope, interval, ...(metrics && { metrics }) }, 'points');
 
-export const pages = (scope: Scope, limit: number, offset: number) =>
-  read<ListAnswer<PageRow>>('stats/pages', { ...scope, limit, offset }, 'rows', 'total_rows');
-
-export const sources = (scope: Scope, limit: number, offset: number) =>
-  read<ListAnswer<SourceRow>>('stats/sources', { ...scope, limit, offset }, 'rows', 'total_rows');
-
-export const realtime = (site: string) =>
-  read<RealtimeAnswer>('stats/realtime', { site }, 'visitors', 'pageviews');
+export const list = (name: string, scope: Scope, more: Params) =>
+  read<ListAnswer>(`stats/${name}`, { ...scope, ...more }, 'rows', 'total_rows');
 
 export const drops = () => read<DropsAnswer>('operator/drops', {}, 'reasons', 'unknown_sites');

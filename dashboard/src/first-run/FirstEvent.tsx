@@ -1,7 +1,6 @@
 /** A site without any event: the snippet, a look every few seconds whether one has come, and why none does. */
 
-import { recount } from '../api/admin';
-import { realtime } from '../api/client';
+import { realtime } from '../api/more';
 import type { Site } from '../api/types';
 import { fill, t } from '../i18n/pages';
 import { Drops } from '../operator/Drops';
@@ -12,12 +11,6 @@ import { Snippets } from './Snippets';
 import { Waiting } from './Waiting';
 
 const AGAIN_MS = 3_000;
-
-/** The server keeps its answers to the full hour, those without any event too: it has to count anew first. */
-async function show(site: string): Promise<void> {
-  await recount(site).catch(() => undefined);
-  refreshAll();
-}
 
 export function FirstEvent({ site }: { site: Site }) {
   const query = useQuery(realtime(site.domain), AGAIN_MS);
@@ -34,7 +27,7 @@ export function FirstEvent({ site }: { site: Site }) {
           <p class="waiting seen" role="status">
             <Icon name="check" />
             {t.first.seen}
-            <button type="button" class="control main" onClick={() => void show(site.domain)}>
+            <button type="button" class="control main" onClick={() => void refreshAll(site.domain)}>
               {t.first.show}
             </button>
           </p>

@@ -2,20 +2,23 @@
 
 import { days as daysText } from '../format';
 import { t } from '../i18n';
-import { type Range, stepRange, todayIn } from '../state/dates';
+import { type Range, todayIn } from '../state/dates';
 import type { Route } from '../state/route';
-import { Link } from '../state/router';
 import { Icon } from '../ui/icons';
 import { lazy, popover } from '../ui/lazy';
 import { Popover } from '../ui/Popover';
 
 const RangeChoices = lazy(async () => (await import('./choices')).RangeChoices, popover);
 
+const load = async () => (await import('../keys')).Step;
+const Earlier = lazy(load, () => <StepFrame direction={-1} />);
+const Later = lazy(load, () => <StepFrame direction={1} />);
+
 export function RangePicker({ route, timezone }: { route: Route; timezone: string | undefined }) {
   const today = todayIn(timezone, new Date());
   return (
     <div class="range">
-      <Step range={stepRange(route.range, today, -1)} label={t.range.earlier} icon="earlier" />
+      <Earlier range={route.range} today={today} direction={-1} />
       <Popover
         title={t.range.choose}
         button={
@@ -26,9 +29,9 @@ export function RangePicker({ route, timezone }: { route: Route; timezone: strin
           </>
         }
       >
-        {(close) => <RangeChoices range={route.range} today={today} close={close} />}
+        {(close) => <RangeChoices range={route.range} compare={route.compare} today={today} close={close} />}
       </Popover>
-      <Step range={stepRange(route.range, today, 1)} label={t.range.later} icon="later" />
+      <Later range={route.range} today={today} direction={1} />
     </div>
   );
 }
@@ -37,17 +40,11 @@ function labelOf(range: Range): string {
   return 'period' in range ? t.period[range.period] : daysText(range);
 }
 
-function Step({ range, label, icon }: { range: Range | undefined; label: string; icon: 'earlier' | 'later' }) {
-  if (!range) {
-    return (
-      <button type="button" class="control plain step" disabled aria-label={label}>
-        <Icon name={icon} />
-      </button>
-    );
-  }
+/** What a step is while it is not known where it leads, and when it leads nowhere. */
+export function StepFrame({ direction }: { direction: -1 | 1 }) {
   return (
-    <Link class="control plain step" to={{ range }} aria-label={label}>
-      <Icon name={icon} />
-    </Link>
+    <button type="button" class="control plain step" disabled aria-label={direction < 0 ? t.range.earlier : t.range.later}>
+      <Icon name={direction < 0 ? 'earlier' : 'later'} />
+    </button>
   );
 }

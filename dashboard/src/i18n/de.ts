@@ -61,8 +61,8 @@ const de: Translation = {
     unavailable: 'Diese Zahl gibt der Server nur für den ganzen Zeitraum; es gibt keine Linie zu zeichnen.',
   },
 
-  pages: { title: 'Beliebteste Seiten', page: 'Seite', open: '{page} öffnen', none: 'In diesen Tagen wurde keine Seite aufgerufen.' },
-  sources: { title: 'Wichtigste Quellen', source: 'Quelle', direct: 'Direkt', none: 'In diesen Tagen begann kein Besuch.' },
+  pages: { open: '{page} öffnen' },
+  sources: { direct: 'Direkt' },
   list: { share: 'Anteil', range: '{from}–{to} von {total}', previous: 'Vorige Zeilen', next: 'Nächste Zeilen' },
 
   realtime: {

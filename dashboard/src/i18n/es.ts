@@ -61,8 +61,8 @@ const es: Translation = {
     unavailable: 'El servidor da esta cifra solo para todo el período: no hay línea que dibujar.',
   },
 
-  pages: { title: 'Páginas principales', page: 'Página', open: 'Abrir {page}', none: 'No se vio ninguna página en estos días.' },
-  sources: { title: 'Fuentes principales', source: 'Fuente', direct: 'Directo', none: 'No empezó ninguna visita en estos días.' },
+  pages: { open: 'Abrir {page}' },
+  sources: { direct: 'Directo' },
   list: { share: 'Parte', range: '{from}–{to} de {total}', previous: 'Filas anteriores', next: 'Filas siguientes' },
 
   realtime: {

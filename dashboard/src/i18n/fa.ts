@@ -61,8 +61,8 @@ const fa: Translation = {
     unavailable: 'سرور این عدد را فقط برای کل بازه می‌دهد؛ خطی برای کشیدن نیست.',
   },
 
-  pages: { title: 'صفحه‌های پربازدید', page: 'صفحه', open: 'باز کردن {page}', none: 'در این روزها صفحه‌ای دیده نشد.' },
-  sources: { title: 'منابع اصلی', source: 'منبع', direct: 'مستقیم', none: 'در این روزها بازدیدی آغاز نشد.' },
+  pages: { open: 'باز کردن {page}' },
+  sources: { direct: 'مستقیم' },
   list: { share: 'سهم', range: '{from}–{to} از {total}', previous: 'ردیف‌های قبلی', next: 'ردیف‌های بعدی' },
 
   realtime: {

@@ -61,8 +61,8 @@ const fr: Translation = {
     unavailable: 'Le serveur ne donne ce chiffre que pour toute la période : il n’y a pas de courbe à tracer.',
   },
 
-  pages: { title: 'Pages principales', page: 'Page', open: 'Ouvrir {page}', none: 'Aucune page n’a été vue pendant ces jours.' },
-  sources: { title: 'Sources principales', source: 'Source', direct: 'Direct', none: 'Aucune visite n’a commencé pendant ces jours.' },
+  pages: { open: 'Ouvrir {page}' },
+  sources: { direct: 'Direct' },
   list: { share: 'Part', range: '{from}–{to} sur {total}', previous: 'Lignes précédentes', next: 'Lignes suivantes' },
 
   realtime: {

@@ -14,6 +14,7 @@ export const FIRST = [
   'theme',
   'fresh',
   'trend',
+  'filterBar',
   'attention',
   'error',
 ] as const;

@@ -53,7 +53,7 @@ export function SitesPage({ route }: { route: Route }) {
 function Cards({ sites, find }: { sites: SiteSummary[]; find: string }) {
   const shown = sites
     .filter(({ site }) => site.includes(find.trim().toLowerCase()))
-    .sort((a, b) => b.metrics.visitors - a.metrics.visitors);
+    .sort((a, b) => (b.metrics.visitors ?? 0) - (a.metrics.visitors ?? 0));
   if (!shown.length) return <p class="empty">{t.sites.none}</p>;
   return (
     <ul class="cards">
@@ -67,13 +67,13 @@ function Cards({ sites, find }: { sites: SiteSummary[]; find: string }) {
 }
 
 function Card({ site, metrics, points, stale }: SiteSummary) {
-  const { visitors, pageviews } = metrics;
+  const { visitors = 0, pageviews = 0 } = metrics;
   return (
     <Link class="panel card" to={{ site, view: undefined }}>
       <h2 class="name" title={site}>
         {site}
       </h2>
-      <Sparkline values={points.map((point) => point.visitors)} />
+      <Sparkline values={points.map((point) => point.visitors ?? 0)} />
       <p class="numbers">
         <strong title={exact(visitors)}>{count(visitors)}</strong>
         <span>{plural(t.realtime.visitors, visitors, '')}</span>

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { addDays, dayCount, daysOf, isDay, named, stepRange, todayIn } from './dates';
+import { addDays, dayCount, daysOf, isDay, todayIn } from './dates';
+import { named, stepRange } from './steps';
 
 const TODAY = '2026-11-24';
 
@@ -23,20 +24,24 @@ test('days are counted across clock changes', () => {
   expect(dayCount({ from: '2026-10-24', to: '2026-10-26' })).toBe(3);
 });
 
-test('each period ends today', () => {
+test('each period moves on with today', () => {
   expect(daysOf({ period: '7d' }, TODAY)).toEqual({ from: '2026-11-18', to: TODAY });
   expect(daysOf({ period: '30d' }, TODAY)).toEqual({ from: '2026-10-26', to: TODAY });
   expect(daysOf({ period: 'month' }, TODAY)).toEqual({ from: '2026-11-01', to: TODAY });
+  expect(daysOf({ period: 'yesterday' }, TODAY)).toEqual({ from: '2026-11-23', to: '2026-11-23' });
+  expect(daysOf({ period: '91d' }, TODAY)).toEqual({ from: '2026-08-26', to: TODAY });
+  expect(daysOf({ period: 'last_month' }, TODAY)).toEqual({ from: '2026-10-01', to: '2026-10-31' });
+  expect(daysOf({ period: 'year' }, TODAY)).toEqual({ from: '2026-01-01', to: TODAY });
   expect(daysOf({ period: '12mo' }, TODAY)).toEqual({ from: '2025-12-01', to: TODAY });
 });
 
 test('a step back goes to the days just before', () => {
-  expect(stepRange({ period: 'day' }, TODAY, -1)).toEqual({ from: '2026-11-23', to: '2026-11-23' });
+  expect(stepRange({ period: 'day' }, TODAY, -1)).toEqual({ period: 'yesterday' });
   expect(stepRange({ period: '7d' }, TODAY, -1)).toEqual({ from: '2026-11-11', to: '2026-11-17' });
 });
 
 test('months step by whole months, whatever their length', () => {
-  expect(stepRange({ period: 'month' }, TODAY, -1)).toEqual({ from: '2026-10-01', to: '2026-10-31' });
+  expect(stepRange({ period: 'month' }, TODAY, -1)).toEqual({ period: 'last_month' });
   expect(stepRange({ from: '2026-03-01', to: '2026-03-31' }, TODAY, -1)).toEqual({
     from: '2026-02-01',
     to: '2026-02-28',

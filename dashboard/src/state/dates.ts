@@ -5,7 +5,7 @@
 
 const DAY_MS = 86_400_000;
 
-export const PERIODS = ['day', '7d', '30d', 'month', '12mo'] as const;
+export const PERIODS = ['day', 'yesterday', '7d', '28d', '30d', '91d', 'month', 'last_month', 'year', '12mo'] as const;
 export type Period = (typeof PERIODS)[number];
 
 export interface Days {
@@ -13,7 +13,7 @@ export interface Days {
   to: string;
 }
 
-/** A named period that ends today and moves on with it, or fixed days. */
+/** A named period, which moves on with the days, or fixed days. */
 export type Range = { period: Period } | Days;
 
 export function isDay(text: string | null): text is string {
@@ -46,50 +46,23 @@ export function dayCount({ from, to }: Days): number {
 
 export function daysOf(range: Range, today: string): Days {
   if ('from' in range) return range;
-  switch (range.period) {
+  const { period } = range;
+  switch (period) {
     case 'day':
       return { from: today, to: today };
-    case '7d':
-      return { from: addDays(today, -6), to: today };
-    case '30d':
-      return { from: addDays(today, -29), to: today };
+    case 'yesterday':
+      return { from: addDays(today, -1), to: addDays(today, -1) };
     case 'month':
       return { from: monthStart(today, 0), to: today };
+    case 'last_month':
+      return { from: monthStart(today, -1), to: addDays(monthStart(today, 0), -1) };
+    case 'year':
+      return { from: `${today.slice(0, 4)}-01-01`, to: today };
     case '12mo':
       return { from: monthStart(today, -11), to: today };
+    default:
+      return { from: addDays(today, 1 - Number.parseInt(period)), to: today };
   }
-}
-
-/**
- * The range just before (-1) or after (+1) this one: whole months step by months, everything else by its length.
- * undefined when it would lie in the future.
- */
-export function stepRange(range: Range, today: string, direction: -1 | 1): Range | undefined {
-  const { from, to } = daysOf(range, today);
-  const months = wholeMonths({ from, to }, today);
-  const days = dayCount({ from, to }) * direction;
-  const start = months ? monthStart(from, months * direction) : addDays(from, days);
-  const end = months ? addDays(monthStart(start, months), -1) : addDays(to, days);
-  if (start > today) return undefined;
-  return named({ from: start, to: end < today ? end : today }, today);
-}
-
-/** The period these days are today, so that stepping back and forth ends where it began. */
-export function named(days: Days, today: string): Range {
-  const period = PERIODS.find((candidate) => {
-    const other = daysOf({ period: candidate }, today);
-    return other.from === days.from && other.to === days.to;
-  });
-  return period ? { period } : days;
-}
-
-/** 0 unless the days are whole calendar months; the last of them may still be running. */
-function wholeMonths({ from, to }: Days, today: string): number {
-  const complete = to === today || addDays(to, 1).endsWith('-01');
-  if (!from.endsWith('-01') || !complete || (from === to && from === today)) return 0;
-  const start = new Date(utc(from));
-  const end = new Date(utc(to));
-  return (end.getUTCFullYear() - start.getUTCFullYear()) * 12 + end.getUTCMonth() - start.getUTCMonth() + 1;
 }
 
 export function monthStart(day: string, months: number): string {

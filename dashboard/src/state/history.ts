@@ -36,7 +36,7 @@ export function useHistory(site: string | undefined, today: string): History {
 
 /** The last month with any visit, as the days to show; undefined when there never was one. */
 export function latestMonth(points: readonly TrendPoint[], today: string): Days | undefined {
-  const last = points.findLast((point) => point.visits > 0 || point.pageviews > 0 || point.visitors > 0);
+  const last = points.findLast((point) => point.visits || point.pageviews || point.visitors);
   if (!last) return undefined;
   const from = monthStart(last.time.slice(0, 10), 0);
   const end = addDays(monthStart(from, 1), -1);

@@ -106,14 +106,25 @@ export function useQuery<Answer>(read: Read<Answer> | null, everyMs?: number): Q
   };
 }
 
+/** Reads again what was changed. */
+export function reload<Answer>(read: Read<Answer>): void {
+  void load(entryOf(read as Read<unknown>));
+}
+
 /** Starts a read that a component is about to ask for. */
 export function prefetch<Answer>(read: Read<Answer>): void {
   const entry = entryOf(read as Read<unknown>);
   if (entry.data === undefined) void load(entry);
 }
 
-/** Reads everything on the page again and forgets the rest. */
-export function refreshAll(): void {
+const CHANGE = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } };
+
+/**
+ * Reads everything on the page again and forgets the rest. The server is asked to count anew, which it does once a
+ * minute for a site; more often its answers are the same, which is what there is to see.
+ */
+export async function refreshAll(site?: string): Promise<void> {
+  if (site) await fetch(`/api/stats/refresh?${new URLSearchParams({ site })}`, CHANGE).catch(() => undefined);
   for (const [key, entry] of entries) {
     if (entry.listeners.size) void load(entry);
     else entries.delete(key);

@@ -9,12 +9,27 @@ test('a bare address is the default view', () => {
 test('every state survives the address', () => {
   const routes: Route[] = [
     { ...START, site: 'example.com' },
-    { site: 'münchen.example', range: { period: '12mo' }, metric: 'bounce_rate', interval: 'month', trend: 'table' },
-    { site: 'a.example', range: { from: '2015-05-17', to: '2015-05-20' }, metric: 'visits', trend: 'chart' },
+    { ...START, site: 'münchen.example', range: { period: '12mo' }, metric: 'bounce_rate', interval: 'month', trend: 'table' },
+    { ...START, site: 'a.example', range: { from: '2015-05-17', to: '2015-05-20' }, metric: 'visits', trend: 'chart' },
+    {
+      ...START,
+      site: 'a.example',
+      range: { period: 'last_month' },
+      compare: { from: '2026-01-01', to: '2026-01-31' },
+      filters: [
+        { op: 'is', dim: 'page', values: ['/a|b', '/ä?x=1&y=2'] },
+        { op: 'contains_not', dim: 'props.plan', values: ['pro'] },
+      ],
+      tabs: ['entry-pages', 'os'],
+      detail: { list: 'pages', sort: '-pageviews', search: 'a b', offset: 50 },
+      funnel: ['page:/pricing', 'event:Signup'],
+      journey: ['/', '/pricing'],
+    },
+    { ...START, site: 'a.example', compare: 'off', metric: 'total_revenue' },
     ...METRICS.map((metric): Route => ({ ...START, site: 'a.example', metric })),
   ];
   for (const route of routes) {
-    expect(parseRoute(formatRoute(route).slice(1))).toEqual({ site: undefined, interval: undefined, ...route });
+    expect(parseRoute(formatRoute(route).slice(1))).toEqual({ ...START, ...route });
   }
 });
 
@@ -25,6 +40,7 @@ test('an address that makes no sense shows the default', () => {
     '?from=2026-02-30&to=2026-03-01',
     '?from=2026-03-02&to=2026-03-01',
     '?from=2026-03-02',
+    '?compare=century&f=&f=is&f=x:y:z&sort=x&row=-1',
     '?site=',
     '?%E0%A4%A',
   ]) {

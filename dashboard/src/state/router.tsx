@@ -14,6 +14,9 @@ function follow(): void {
 
 addEventListener('popstate', follow);
 
+/** The route now, for what happens outside of a component. */
+export const route = (): Route => current;
+
 export function useRoute(): Route {
   const [route, setRoute] = useState(current);
   useEffect(() => {
@@ -42,7 +45,7 @@ interface LinkProps {
   to: Change;
   class?: string;
   title?: string;
-  'aria-label'?: string;
+  'aria-label'?: string | undefined;
   'aria-current'?: 'true' | undefined;
   children: ComponentChildren;
 }

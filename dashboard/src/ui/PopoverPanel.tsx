@@ -16,7 +16,7 @@ interface Props {
 }
 
 const CHOICES = 'a[href], button:not([disabled])';
-const FIRST = 'input[type=search], [aria-current=true]';
+const FIRST = '[data-first], input[type=search], [aria-current=true]';
 
 export function PopoverPanel({ title, close, onKey, children }: Props) {
   const panel = useRef<HTMLDivElement>(null);
@@ -59,8 +59,8 @@ export function PopoverPanel({ title, close, onKey, children }: Props) {
 }
 
 function walk(panel: HTMLElement, event: KeyboardEvent, by: number): void {
-  // In a date field the arrows count.
-  if ((event.target as HTMLInputElement).type === 'date') return;
+  // In a date field the arrows count, in a list of options they choose.
+  if (['date', 'select-one'].includes((event.target as HTMLInputElement).type)) return;
   const choices = [...panel.querySelectorAll<HTMLElement>(CHOICES)];
   if (!choices.length) return;
   event.preventDefault();

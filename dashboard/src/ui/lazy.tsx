@@ -1,12 +1,13 @@
-/** A component in a chunk of its own, with a placeholder of the same size until it is here. */
+/** Components in chunks of their own, fetched when they are first drawn and drawn in a task of their own. */
 
 import type { ComponentType, VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError } from '../api/client';
 import { t } from '../i18n';
 import { Failure } from './Failure';
+import { later } from './later';
 
-type Frame = (inside: VNode) => VNode;
+type Frame = (inside: VNode) => VNode | null;
 
 /** `frame` is what stands around the placeholder, and around the failure if the chunk does not come. */
 export function lazy<Props extends object>(
@@ -22,7 +23,7 @@ export function lazy<Props extends object>(
       load().then(
         (component) => {
           Loaded = component;
-          setReady(true);
+          later(() => setReady(true));
         },
         () => setFailed(true),
       );

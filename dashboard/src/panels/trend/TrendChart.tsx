@@ -2,14 +2,19 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import type { Interval } from '../../api/types';
-import { labelled, type Series } from './series';
+import type { Series } from '../course/series';
 
 interface Props {
   series: Series;
+  /** The values of the range compared with. */
+  before: (number | null)[] | undefined;
+  /** Notes by the number of their point. */
+  marks: Map<number, string>;
+  labelBefore: (index: number) => string;
   /** Values of the horizontal lines, from 0 to the top. */
   scale: number[];
-  interval: Interval;
+  /** Which points get a label below them, when no more than so many do. */
+  labelled: (most: number) => number[];
   label: (index: number, length: 'short' | 'long') => string;
   format: (value: number | null) => string;
   /** What a screen reader says in place of the picture. */
@@ -33,17 +38,18 @@ export function TrendChart(props: Props) {
       observer.disconnect();
       plot.destroy();
     };
-  }, [props.series, props.format, props.theme]);
+  }, [props.series, props.marks, props.theme]);
   return <div class="chart" ref={frame} role="img" aria-label={props.summary} />;
 }
 
 function draw(frame: HTMLDivElement, props: Props): uPlot {
-  const { series, scale, interval, label, format } = props;
+  const { series, scale, labelled, label, format } = props;
   const { values, complete } = series;
   const last = values.length - 1;
   const accent = colour(frame, '--accent');
   const muted = colour(frame, '--ink-soft');
   const line = colour(frame, '--line');
+  const quiet = colour(frame, '--bar-strong');
   const font = `12px ${getComputedStyle(frame).fontFamily}`;
   const tip = tooltip(props);
 
@@ -80,7 +86,7 @@ function draw(frame: HTMLDivElement, props: Props): uPlot {
           size: 30,
           gap: 8,
           grid: { show: false },
-          splits: (plot) => labelled(values.length, interval, Math.floor(plot.width / LABEL_PX)),
+          splits: (plot) => labelled(Math.floor(plot.width / LABEL_PX)),
           values: (_, indexes) => indexes.map((index) => label(index, 'short')),
         },
         {
@@ -95,14 +101,29 @@ function draw(frame: HTMLDivElement, props: Props): uPlot {
         {},
         { ...shared, points: lonely(solid, accent) },
         { ...shared, dash: [5, 5], points: lonely(dashed, accent) },
+        { stroke: quiet, width: 1.5, points: { show: false } },
       ],
-      hooks: { setCursor: [(plot) => tip.follow(plot)] },
+      hooks: { setCursor: [(plot) => tip.follow(plot)], draw: [(plot) => mark(plot, [...props.marks.keys()], muted)] },
     },
-    [values.map((_, index) => index), solid, dashed] as uPlot.AlignedData,
+    [values.map((_, index) => index), solid, dashed, props.before ?? values.map(() => null)] as uPlot.AlignedData,
     frame,
   );
   plot.over.append(tip.element);
   return plot;
+}
+
+/** A small ring on the ground line at each point that has a note. */
+function mark(plot: uPlot, indexes: number[], stroke: string): void {
+  const { ctx, bbox } = plot;
+  const size = 4 * devicePixelRatio;
+  ctx.save();
+  ctx.fillStyle = stroke;
+  for (const index of indexes) {
+    ctx.beginPath();
+    ctx.arc(plot.valToPos(index, 'x', true), bbox.top + bbox.height - size, size, 0, 2 * Math.PI);
+    ctx.fill();
+  }
+  ctx.restore();
 }
 
 /** A line through one point is nothing: show the point. */
@@ -110,12 +131,14 @@ function lonely(values: (number | null)[], accent: string): uPlot.Series.Points 
   return { show: values.filter((value) => value !== null).length === 1, size: 8, fill: accent };
 }
 
-function tooltip({ series, label, format, partial }: Props) {
+function tooltip({ series, before, marks, label, labelBefore, format, partial }: Props) {
   const element = document.createElement('div');
   const value = document.createElement('strong');
   const time = document.createElement('span');
+  const other = document.createElement('span');
+  const note = document.createElement('em');
   element.className = 'tip';
-  element.append(value, time);
+  element.append(value, time, other, note);
   return {
     element,
     follow(plot: uPlot): void {
@@ -124,6 +147,9 @@ function tooltip({ series, label, format, partial }: Props) {
       if (index == null || element.hidden) return;
       value.textContent = format(series.values[index] ?? null);
       time.textContent = label(index, 'long') + (index >= series.complete ? ` · ${partial}` : '');
+      const old = before?.[index];
+      other.textContent = old == null ? '' : `${format(old)} · ${labelBefore(index)}`;
+      note.textContent = marks.get(index) ?? '';
       const x = plot.valToPos(index, 'x');
       const half = element.offsetWidth / 2;
       const left = Math.min(Math.max(x - half, 0), plot.over.clientWidth - 2 * half);

@@ -1,3 +1,2 @@
-/** The chart chunk: uPlot, and the table that tells the same. */
-export { Course } from './Course';
-export { TrendTable } from './TrendTable';
+/** The chart chunk: uPlot and what draws with it. */
+export { TrendChart } from './TrendChart';

@@ -1,0 +1,4 @@
+/** The chunk of the whole list. */
+import '../ui/dialog.css';
+import './detail.css';
+export { Detail } from './Detail';

@@ -1,0 +1,3 @@
+/** The chunk of the cards of lists. */
+import './lists.css';
+export { Cards } from './Cards';

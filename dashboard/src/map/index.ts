@@ -1,0 +1,3 @@
+/** The chunk of the map. */
+import './map.css';
+export { WorldMap } from './WorldMap';

@@ -1,0 +1,5 @@
+/** Made by world.ts beside vite.config.ts. */
+declare module 'virtual:world' {
+  const world: import('../../world').World;
+  export default world;
+}
