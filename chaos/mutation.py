@@ -29,6 +29,7 @@ ROOT: Final = Path(__file__).parents[1]
 COPIED: Final = ("statnive", "chaos")
 DEADLINE_S: Final = 900.0
 RED_SHOWN_MAX: Final = 4
+NOT_READY: Final = "the node did not become ready"
 HEADING: Final = "\n\n## "
 QUICK: Final = ("--quick",)  # where the shortest windows are enough to notice
 
@@ -168,6 +169,8 @@ def run(mutation: Mutation) -> Verdict:
     red = tuple(
         line.strip().removeprefix("RED ") for line in done.stdout.splitlines() if line.startswith("    RED ")
     )
+    if NOT_READY in done.stderr:  # the rig gives no verdict on a node that it can't start; here it is one
+        return Verdict(mutation, (done.stderr[done.stderr.index(NOT_READY) :].strip()[:500],), seconds=took)
     if done.returncode == 2 or (done.returncode == 1 and not red):
         return Verdict(mutation, (), done.stderr.strip()[-500:] or "no verdict", took)
     return Verdict(mutation, red, seconds=took)

@@ -78,6 +78,11 @@ class Ext4(Disk):
         # As distributions mount it: the first error that the kernel sees ends the writing, and the journal is kept.
         run("mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.path))
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the kernel has seen an error and writes no more."""
+        return bool(os.statvfs(self.path).f_flag & os.ST_RDONLY)
+
     def repair(self) -> None:
         """What an operator does after the device failed: take it down, check it, mount it again. Nobody uses it."""
         self._let_the_kernel_see()

@@ -82,8 +82,11 @@ class IoErrors(Scenario):
         if self.rig.backing is not None:
             self.rig.backing.free()
         self.rig.reap()
-        if self.rig.node is None and isinstance(self.rig.disk, Ext4):
-            self.rig.disk.repair()
+        if isinstance(self.rig.disk, Ext4):
+            if self.rig.node is not None and self.rig.disk.is_read_only:
+                self.rig.kill_node()  # it should have ended by itself, and is judged for that
+            if self.rig.node is None:
+                self.rig.disk.repair()
         self.rig.start_node()
 
     def ends_at_once(self, fault: str) -> bool:
