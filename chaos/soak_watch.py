@@ -53,7 +53,7 @@ class Watcher:
     def __init__(self, rig: Rig) -> None:
         self.readings: list[Reading] = []
         self._rig = rig
-        self._reader = MetricsReader(lambda: rig.url if rig.node is not None else "")
+        self._reader = MetricsReader(lambda: rig.url if rig.node is not None else "", lambda: rig.token)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._pid, self._since = 0, 0.0

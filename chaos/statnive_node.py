@@ -20,6 +20,7 @@ import httpx
 
 READY_DEADLINE_S = 120
 STOP_DEADLINE_S = 120
+OPEN = {"STATNIVE_AUTH_MODE": "open"}
 _READ_CLICKHOUSE = """
 import sys, json
 from pathlib import Path
@@ -63,6 +64,17 @@ def add_sites(data_dir: Path, domains: Sequence[str], timezone: str = "Europe/Be
             store.add_site(domain, timezone)
 
 
+def add_token(data_dir: Path, name: str) -> str:
+    """A token that reads everything, for a data directory that no node runs on; its secret."""
+    from statnive.control.store import ControlStore
+    from statnive.control.tokens import SECRET_BYTES, NewToken, secret_of
+
+    secret = secret_of(os.urandom(SECRET_BYTES))
+    with ControlStore.open(data_dir / "control.db") as store:
+        store.add_token(NewToken(name, ("stats:read",), None), secret)
+    return secret
+
+
 def read_clickhouse(data_dir: Path, *statements: str) -> list[list[dict[str, Any]]]:
     """Answers straight from the embedded engine of a stopped node, in a process of its own (one path a process)."""
     done = subprocess.run(
@@ -87,10 +99,15 @@ class StatniveNode:
         settings: Mapping[str, str] | None = None,
         cpus: Sequence[int] = (),
         before: Sequence[str] = (),
+        token: str = "",
     ) -> None:
-        """`cpus`: the cores it may use; `before`: a command that runs it (strace …). Raises RuntimeError."""
+        """`cpus`: the cores it may use; `before`: a command that runs it (strace …). Raises RuntimeError.
+
+        It is open to this machine unless `settings` says otherwise or a `token` is given to ask it with.
+        """
         self.data_dir = data_dir
         self.output: list[str] = []
+        self.headers = {"authorization": f"Bearer {token}"} if token else {}
         pinned = ["taskset", "-c", ",".join(map(str, cpus))] if cpus else []
         command = [sys.executable, "-m", "statnive", "serve", "--data-dir", str(data_dir)]
         if "--listen" not in options:
@@ -99,7 +116,7 @@ class StatniveNode:
             [*pinned, *before, *command, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environment(settings),
+            env=environment({**({} if token else OPEN), **(settings or {})}),
         )
         self.url = ""
         self._ready = threading.Event()
@@ -174,7 +191,7 @@ class StatniveNode:
 
     def metrics(self) -> dict[str, float]:
         """/metrics by name, labels included."""
-        text = httpx.get(f"{self.url}/metrics", timeout=30).text
+        text = httpx.get(f"{self.url}/metrics", headers=self.headers, timeout=30).text
         return {
             name.removeprefix("statnive_"): float(value)
             for name, _, value in (line.rpartition(" ") for line in text.splitlines() if line[:1] != "#")
@@ -182,6 +199,7 @@ class StatniveNode:
 
     def stats(self, report: str, **parameters: Any) -> dict[str, Any]:
         """One answer of the reading API. Raises httpx.HTTPStatusError."""
-        answer = httpx.get(f"{self.url}/api/stats/{report}", params=parameters, timeout=60)
+        url = f"{self.url}/api/stats/{report}"
+        answer = httpx.get(url, params=parameters, headers=self.headers, timeout=60)
         answer.raise_for_status()
         return dict(answer.json())

@@ -43,6 +43,7 @@ from statnive.note_commands import note_group
 from statnive.segment_commands import segment_group
 from statnive.site_commands import site_group
 from statnive.token_commands import token_group
+from statnive.user_commands import user_group
 
 EXIT_CODES: tuple[tuple[type[StatniveError], int], ...] = (
     (ConfigError, 2),
@@ -200,6 +201,8 @@ async def _serve(node: Any) -> None:
             if node.acceptor.tls_address:
                 click.echo(f"TLS on https://{node.acceptor.tls_address}")
             click.echo(f"statnive is ready on http://{address} (data in {node.config.data_dir})")
+            if link := node.new_setup_link():
+                click.echo(f"nobody has an account yet; make the first one here, once: {link}")
             nursery.start_soon(_obey_signals, signals, node, nursery.cancel_scope, on_terminal)
             await node.stopped.wait()
             nursery.cancel_scope.cancel()
@@ -353,5 +356,5 @@ def _run(data_dir: Path | None, file: Path | None, work: Callable[[ControlClient
 
 
 _SHELL = Shell(_settings, _run)
-for command in (demo_command, site_group, goal_group, note_group, segment_group, token_group):
+for command in (demo_command, site_group, goal_group, note_group, segment_group, token_group, user_group):
     cli.add_command(command(_SHELL))

@@ -66,7 +66,10 @@ class ServerConfig:
 
     listen: str = "127.0.0.1:8080"
     trusted_proxies: tuple[str, ...] = attrs.field(default=("127.0.0.0/8", "::1/128"), validator=_networks)
-    dashboard_from: tuple[str, ...] = attrs.field(default=("127.0.0.0/8", "::1/128"), validator=_networks)
+    dashboard_from: tuple[str, ...] = attrs.field(default=("0.0.0.0/0", "::/0"), validator=_networks)
+    public_url: str = attrs.field(
+        default=""
+    )  # where people reach it, https://stats.example.com; "" = as they ask
     event_paths: tuple[str, ...] = attrs.field(default=("/api/event",), validator=_path_segment)
     tracker_paths: tuple[str, ...] = attrs.field(default=("/tracker.js",), validator=_path_segment)
     tls_listen: str = ""  # host:port of the TLS port; with the two files below
@@ -83,6 +86,12 @@ class ServerConfig:
     backlog: int = _number(2_048)
     queue_target_ms: float = _number(250)
     gather_ms: float = _number(1)  # requests wait for others, so that waking up costs each of them less
+
+    @public_url.validator
+    def _origin(self, attribute: attrs.Attribute[Any], value: str) -> None:
+        scheme, _, host = value.partition("://")
+        if value and (scheme not in ("http", "https") or not host or set(host) & set("/?#@ ")):
+            raise ConfigError(attribute.name, value, "must be like https://stats.example.com, without a path")
 
     def __attrs_post_init__(self) -> None:
         given = {name: getattr(self, name) for name in ("tls_listen", "tls_certificate", "tls_key")}
@@ -225,6 +234,28 @@ class ApiConfig:
 
 
 @attrs.frozen
+class AuthConfig:
+    """[auth]: who may look at the dashboard. "open" asks nobody, and is for this machine only."""
+
+    mode: str = attrs.field(default="accounts")
+    session_idle_s: int = _number(7 * 86_400)
+    session_life_s: int = _number(30 * 86_400)
+    setup_link_s: int = _number(86_400)
+    password_memory_kib: int = _number(47_104)  # with three passes about 100 ms on one core (measured)
+    password_passes: int = _number(3)
+
+    @mode.validator
+    def _known_mode(self, attribute: attrs.Attribute[Any], value: str) -> None:
+        if value not in ("accounts", "open"):
+            raise ConfigError(attribute.name, value, 'must be "accounts" or "open"')
+
+    @password_memory_kib.validator
+    def _enough_memory(self, attribute: attrs.Attribute[Any], value: int) -> None:
+        if not 1_024 <= value <= 4 * 1024 * 1024:
+            raise ConfigError(attribute.name, value, "must be from 1024 to 4194304 KiB")
+
+
+@attrs.frozen
 class Config:
     """Everything a node is told from outside."""
 
@@ -238,6 +269,14 @@ class Config:
     geo: GeoConfig = attrs.field(factory=GeoConfig)
     audit: AuditConfig = attrs.field(factory=AuditConfig)
     api: ApiConfig = attrs.field(factory=ApiConfig)
+    auth: AuthConfig = attrs.field(factory=AuthConfig)
+
+    def __attrs_post_init__(self) -> None:
+        """What two parts must agree on."""
+        for listen in (self.server.listen, self.server.tls_listen):
+            if self.auth.mode == "open" and listen and not is_loopback(listen):
+                allowed = f"needs a server.listen on this machine only, not {listen}"
+                raise ConfigError("auth.mode", "open", allowed)
 
 
 PARTS: dict[str, type] = {
@@ -250,6 +289,7 @@ PARTS: dict[str, type] = {
     "geo": GeoConfig,
     "audit": AuditConfig,
     "api": ApiConfig,
+    "auth": AuthConfig,
 }
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 
@@ -375,6 +415,15 @@ def _convert(key: str, value: object, field: attrs.Attribute[Any]) -> object:
         return number
     except Exception as error:
         raise ConfigError(key, value, f"must be of type {kind} ({error})") from None
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether "host:port" is of this machine only."""
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def default_text(default: object) -> str:

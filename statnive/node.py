@@ -28,6 +28,8 @@ from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder, decode_row, row_head
 from statnive.client import CONTROL_SOCKET
 from statnive.config import Config, ServerConfig
+from statnive.control.accounts import AccountStore
+from statnive.control.passwords import new_secret
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.errors import BrokenInput, Busy
@@ -44,11 +46,14 @@ from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 from statnive.wal.recovery import Recovery
 from statnive.wal.state import StateFile
+from statnive.web.accounts import Accounts
 from statnive.web.app import WebParts, control_app, public_app
 from statnive.web.control import BODY_BYTES_MAX
+from statnive.web.gate import Gate
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, IngestRoutes
 from statnive.web.reads import Reads
+from statnive.web.sign_in import SignIn
 from statnive.web.token_gate import TokenGate
 
 DRAIN_DEADLINE_S = 60.0
@@ -118,6 +123,7 @@ class Node:
             seen_lsn=state.seen_lsn if state else 0,
         )
         _report_recovery(report, self.recovery)
+        self._open_accounts()
         self.drops = Drops(self.clocks.wall, config.audit.drops_kept, config.audit.unknown_hosts_kept)
         self.limiter = limiter.LimiterHandle(config.limiter, self.clocks.monotonic)
         self.salts = salts.SaltsHandle(
@@ -179,6 +185,24 @@ class Node:
         else:
             acks_receive.close()
 
+    def _open_accounts(self) -> None:
+        """Users, sessions and links, in memory."""
+        config, clock = self.config, self.clocks.wall
+        store = AccountStore(self.store, now_s=clock)
+        self.accounts = Accounts(store, config.auth, clock=clock, report=self.auditor.report)
+        self.sign_in = SignIn(self.accounts, clock=clock, auditor=self.auditor)
+
+    def _gate(self, mode: str) -> Gate:
+        return Gate(
+            mode,
+            sites=self.sites,
+            accounts=self.accounts,
+            tokens=self.tokens,
+            addresses=ClientAddress(self.config.server.trusted_proxies),
+            auditor=self.auditor,
+            public_url=self.config.server.public_url,
+        )
+
     def _web_parts(self) -> WebParts:
         return WebParts(
             server=self.config.server,
@@ -193,8 +217,13 @@ class Node:
             fresh_through=self.fresh_through,
             reads=self.reads,
             tokens=self.tokens,
+            accounts=self.accounts,
+            sign_in=self.sign_in,
+            gate=self._gate(self.config.auth.mode),
+            socket_gate=self._gate("socket"),
             figures=self.stats,
             readiness=self.readiness,
+            listening_url=self.listening_url,
             reload_sites=self.reload_sites,
             report=self.auditor.report,
             auditor=self.auditor,
@@ -348,10 +377,26 @@ class Node:
     def reload_sites(self) -> None:
         """Swap in the sites as the control store has them now."""
         self.sites.current = self.store.snapshot()
+        self.accounts.reload()
 
     def fresh_through(self) -> float:
         """The instant up to which every acknowledged event is in ClickHouse."""
         return self.writer.last_insert_at if self.writer.lag_rows else self.clocks.wall()
+
+    def listening_url(self) -> str:
+        """Where people reach this node, or will once it listens."""
+        if self.config.server.public_url:
+            return self.config.server.public_url
+        address = self.acceptor.address if self.acceptor is not None else self.config.server.listen
+        return f"http://{address}"
+
+    def new_setup_link(self) -> str:
+        """The address at which the first account is made, once; "" when there is one, or none is needed."""
+        if self.config.auth.mode == "open" or self.accounts.directory.has_users:
+            return ""
+        secret = new_secret()
+        self.accounts.store.setup_link(0, secret, self.config.auth.setup_link_s)
+        return f"{self.listening_url()}/setup#{secret}"
 
     def readiness(self) -> dict[str, str]:
         """What is wrong, by part; {} when all is well. Only "log" keeps events from being taken."""
@@ -378,7 +423,7 @@ class Node:
         for part in parts:
             if part is not None:
                 stats.update(part.stats())
-        stats |= self.reads.stats() | self.tokens.stats()
+        stats |= self.reads.stats() | self.tokens.stats() | self.accounts.stats() | self.sign_in.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
         for what in ("revenue", "property"):
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]

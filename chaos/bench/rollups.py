@@ -33,7 +33,11 @@ FIRST_DAY: Final = 20_758  # 2026-11-01
 PRECISIONS: Final = (12, 13, 14, 15, 16, 17, 18, 19)
 CHOSEN: Final = 17
 TRIALS: Final = 100
-GAP: Final = 2.5  # times 2^precision visitors: where every precision but 17 is biased
+GAP: Final = 2.5  # times 2^precision visitors: where the estimate of most precisions is biased
+TOTAL_LIMIT: Final = 0.5  # per cent, of a site's total of a million
+PART_LIMIT: Final = 2.0  # per cent, of a page or a source
+EXACT_SIZES: Final = (500, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 12_000, 16_000)
+EXACT_TRIALS: Final = 20
 STATE_SIZES: Final = (10, 100, 1_000, 10_000, 1_000_000)
 
 
@@ -82,6 +86,7 @@ class Size(NamedTuple):
 
 
 Say = Callable[[str], None]
+States = dict[tuple[int, int], int]  # bytes of a state, by precision and visitors
 
 
 def sizes(admin: Client, model: SiteModel, say: Say) -> list[Size]:
@@ -153,8 +158,8 @@ def over_the_limits(small: list[Size], large: list[Size], chosen: Accuracy) -> I
         ("small site, first three, KB", _sum(small, FIRST_THREE), 60.0),
         ("small site, all six, KB", _sum(small, ALL_SIX), 100.0),
         ("large site, all six, MB", _sum(large, ALL_SIX) / 1_000, 60.0),
-        ("1,000,000 visitors, standard error, %", chosen.million.rms, 0.5),
-        ("a page or a source, worst error, %", max(chosen.thousands.worst, chosen.gap.worst), 2.0),
+        ("1,000,000 visitors, standard error, %", chosen.million.rms, TOTAL_LIMIT),
+        ("a page or a source, worst error, %", _worst_part(chosen), PART_LIMIT),
     ):
         if measured > limit:
             yield f"{name}: {measured:.2f}, at most {limit:g} allowed"
@@ -203,7 +208,7 @@ def size_table(small: list[Size], large: list[Size]) -> str:
     return "\n".join(lines)
 
 
-def error_table(found: dict[int, Accuracy]) -> str:
+def error_table(found: dict[int, Accuracy], states: States, exact: int) -> str:
     lines = [
         "## Errors of unique counts",
         "",
@@ -221,27 +226,80 @@ def error_table(found: dict[int, Accuracy]) -> str:
             f"{of.thousands.rms:.2f} | {of.thousands.worst:.2f} | {of.gap.visitors:,} | {of.gap.rms:.2f} | "
             f"{of.gap.worst:.2f} |"
         )
-    return "\n".join([*lines, "", *_verdict(found[CHOSEN])])
+    return "\n".join([*lines, "", *_verdict(found, states, exact)])
 
 
-def _verdict(chosen: Accuracy) -> list[str]:
-    worst = max(chosen.thousands.worst, chosen.gap.worst)
-    return [
-        f"**Precision {CHOSEN}, the engine's default, in every rollup.** Its estimate is the only one that ClickHouse",
-        f"corrects for bias. Every other one, the finer ones too, is more than 2 % too high around {GAP} × 2^precision",
-        "visitors: a coarser one can't hold 2 % for a page or a source, a finer one would spoil the totals of sites",
-        "above a million. A coarser one would also save next to nothing: below the point where it caps a state takes 8",
-        "bytes a visitor at any precision, and most pages stay there.",
-        "",
-        f"A site's total of 1,000,000 visitors has a standard error of {chosen.million.rms:.2f} % (limit 0.5 %); "
-        f"{chosen.million.within_half:.0%} of single days are",
-        f"within 0.5 %, the worst of {TRIALS} is off by {chosen.million.worst:.2f} %. A page or a source is off by "
-        f"{worst:.2f} % at worst (limit 2 %). Up to",
-        "about 4,000 visitors a count is exact.",
+def _verdict(found: dict[int, Accuracy], states: States, exact: int) -> list[str]:
+    chosen = found[CHOSEN]
+    good = [precision for precision, of in found.items() if _keeps_limits(of)]
+    bad = [precision for precision in found if precision not in good]
+    lines = [f"**Precision {CHOSEN} in every rollup.** {_keeping(found, good, bad)}", ""]
+    coarser = min(found)
+    same = [size for size in STATE_SIZES if states[coarser, size] == states[CHOSEN, size]]
+    if coarser < CHOSEN and same:
+        lines += [
+            f"Precision {coarser} would save nothing on a page of {max(same):,} visitors: "
+            f"{states[CHOSEN, max(same)]:,} bytes a state at either. At {STATE_SIZES[-1]:,} it is "
+            f"{states[coarser, STATE_SIZES[-1]]:,} against {states[CHOSEN, STATE_SIZES[-1]]:,} bytes.",
+            "",
+        ]
+    lines += [
+        f"A site's total of {chosen.million.visitors:,} visitors has a standard error of {chosen.million.rms:.2f} % "
+        f"(limit {TOTAL_LIMIT} %); {chosen.million.within_half:.0%} of single days are within 0.5 %, the worst of "
+        f"{TRIALS} is off by {chosen.million.worst:.2f} %. A page or a source is off by {_worst_part(chosen):.2f} % at "
+        f"worst (limit {PART_LIMIT:g} %). A count of up to {exact:,} visitors was exact in each of {EXACT_TRIALS} "
+        "trials.",
     ]
+    return lines
 
 
-def state_table(admin: Client) -> str:
+def _worst_part(of: Accuracy) -> float:
+    """Of a page's or a source's count, in per cent."""
+    return max(of.thousands.worst, of.gap.worst)
+
+
+def _keeps_limits(of: Accuracy) -> bool:
+    return of.million.rms <= TOTAL_LIMIT and _worst_part(of) <= PART_LIMIT
+
+
+def _keeping(found: dict[int, Accuracy], good: list[int], bad: list[int]) -> str:
+    """Which precisions keep both limits, and by what the others miss one."""
+    if not good:
+        return "None of those measured keeps both limits."
+    kept = f"Both limits, {TOTAL_LIMIT} % for a total and {PART_LIMIT:g} % for a page, are kept by {_listed(good)}"
+    missed = [
+        f"{precision} is off by {_worst_part(found[precision]):.2f} % for a page"
+        if _worst_part(found[precision]) > PART_LIMIT
+        else f"{precision} by {found[precision].million.rms:.2f} % for a total"
+        for precision in bad
+    ]
+    return f"{kept}; {', '.join(missed)}." if missed else f"{kept}."
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers)) if len(numbers) > 1 else f"{numbers[0]} alone"
+
+
+def exact_up_to(admin: Client, precision: int) -> int:
+    """The largest of EXACT_SIZES up to which every trial counted exactly; 0 = none."""
+    exact = 0
+    for visitors in EXACT_SIZES:
+        if errors(admin, precision, visitors, EXACT_TRIALS).worst > 0:
+            break
+        exact = visitors
+    return exact
+
+
+def measure_states(admin: Client) -> States:
+    """The bytes of a state, by precision and visitors."""
+    return {
+        (precision, visitors): state_bytes(admin, precision, visitors)
+        for precision in PRECISIONS
+        for visitors in STATE_SIZES
+    }
+
+
+def state_table(states: States) -> str:
     lines = [
         "## Bytes of one state",
         "",
@@ -249,7 +307,7 @@ def state_table(admin: Client) -> str:
         f"|---|{'---|' * len(STATE_SIZES)}",
     ]
     for precision in PRECISIONS:
-        cells = " | ".join(f"{state_bytes(admin, precision, number):,}" for number in STATE_SIZES)
+        cells = " | ".join(f"{states[precision, number]:,}" for number in STATE_SIZES)
         lines.append(f"| {precision} | {cells} |")
     return "\n".join(lines)
 
@@ -265,8 +323,14 @@ def main() -> None:
         admin = connect(ClickHouseConfig(memory_bytes_max=4 * 1024**3), directory, purpose="admin")
         migrate(admin, ROOT / "sql")
         small, large = sizes(admin, SMALL, say), sizes(admin, LARGE, say)
-        found = accuracy(admin, say)
-        text = "\n\n".join([head(admin), size_table(small, large), error_table(found), state_table(admin)])
+        found, states, exact = accuracy(admin, say), measure_states(admin), exact_up_to(admin, CHOSEN)
+        parts = [
+            head(admin),
+            size_table(small, large),
+            error_table(found, states, exact),
+            state_table(states),
+        ]
+        text = "\n\n".join(parts)
         admin.close()
     finally:
         shutil.rmtree(directory, ignore_errors=True)

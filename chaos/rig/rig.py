@@ -36,7 +36,7 @@ from chaos.rig.network import Network
 from chaos.rig.shell import RigError
 from chaos.rig.watch import MetricsReader, Sample, until
 from chaos.service.ports import unused_port
-from chaos.statnive_node import StatniveNode, environment
+from chaos.statnive_node import StatniveNode, add_token, environment
 from statnive.clickhouse.client import connect
 from statnive.config import ClickHouseConfig
 from statnive.control.store import ControlStore
@@ -94,6 +94,7 @@ class Rig:
         self.host = self.network.address if self.network else "127.0.0.1"
         self.port = unused_port(self.host)
         self.database = "statnive"
+        self.token = ""
         self.clickhouse: ClickHouseNode | None = None
         self.path_to_clickhouse: ProxyProcess | None = None
         self.path_to_node: ProxyProcess | None = None
@@ -109,6 +110,9 @@ class Rig:
 
     def __enter__(self) -> Self:
         add_sites_by_zone(self.data_dir)
+        if self.network:  # its node listens to others than this machine, and is open to nobody
+            self.token = add_token(self.data_dir, "rig")
+            self.settings["STATNIVE_API_REQUESTS_PER_HOUR"] = "10000000"
         if self.kind == "server":
             (self.path / "clickhouse").mkdir()
             self.clickhouse = ClickHouseNode(self.path / "clickhouse")
@@ -160,7 +164,8 @@ class Rig:
         if clock:
             self.clock = self.clock or Clock(self.path)
             settings |= self.clock.environment
-        self.node = StatniveNode(self.data_dir, "--listen", f"{self.host}:{self.port}", settings=settings)
+        listen = f"{self.host}:{self.port}"
+        self.node = StatniveNode(self.data_dir, "--listen", listen, settings=settings, token=self.token)
         self.home.note(self.node.pid)
 
     def reap(self) -> Ended | None:
@@ -200,7 +205,7 @@ class Rig:
 
     def figures(self) -> Sample | None:
         """/metrics now; None when the node does not answer."""
-        reader = MetricsReader(lambda: self.url)
+        reader = MetricsReader(lambda: self.url, lambda: self.token)
         try:
             return reader.read()
         finally:

@@ -29,8 +29,8 @@ class Sample:
 class MetricsReader:
     """One kept-alive connection to whatever node is there; `read` gives None while there is none."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
-        self._url = url
+    def __init__(self, url: Callable[[], str], token: Callable[[], str] = str) -> None:
+        self._url, self._token = url, token
         self._connection: http.client.HTTPConnection | None = None
 
     def read(self) -> Sample | None:
@@ -42,7 +42,9 @@ class MetricsReader:
         try:
             if self._connection is None:
                 self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=DEADLINE_S)
-            self._connection.request("GET", "/metrics")
+            token = self._token()
+            headers = {"authorization": f"Bearer {token}"} if token else {}
+            self._connection.request("GET", "/metrics", headers=headers)
             answer = self._connection.getresponse()
             text = answer.read().decode()
             if answer.status != 200:
@@ -61,9 +63,11 @@ class MetricsReader:
 class Watch:
     """`with Watch(...) as watch:`; `watch.samples` grows meanwhile."""
 
-    def __init__(self, url: Callable[[], str], interval_s: float = 0.1) -> None:
+    def __init__(
+        self, url: Callable[[], str], token: Callable[[], str] = str, interval_s: float = 0.1
+    ) -> None:
         self.samples: list[Sample] = []
-        self._reader = MetricsReader(url)
+        self._reader = MetricsReader(url, token)
         self._interval_s = interval_s
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)

@@ -258,7 +258,7 @@ def play(scenario: Scenario, run: str) -> Outcome:
     try:
         for one in clients.values():
             entered.append(one.__enter__())
-        with Watch(lambda: rig.url if rig.node else "") as watch:
+        with Watch(lambda: rig.url if rig.node else "", lambda: rig.token) as watch:
             for one in clients.values():
                 one.begin(STAGE_S_MAX)
             time.sleep(windows.before_s)

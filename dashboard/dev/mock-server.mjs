@@ -142,7 +142,8 @@ function ranked(names, total, params, make) {
 
 function answer(path, params) {
   if (path === '/api/sites') {
-    return { sites: NO_SITES ? [] : SITES.map((domain) => ({ domain, timezone: ZONE, aliases: [`www.${domain}`] })) };
+    const sites = NO_SITES ? [] : SITES.map((domain) => ({ domain, timezone: ZONE, aliases: [`www.${domain}`] }));
+    return { sites, signed_in: true, operator: true };
   }
   if (path === '/api/operator/drops') {
     const ago = (minutes) => iso(Date.now() - minutes * 60_000);

@@ -286,3 +286,27 @@ test('unknown hostnames are told on top', async () => {
   const root = open('/?site=example.com');
   await until(() => expect(text(root, '.pill')).toEqual(['1 unknown hostname']));
 });
+
+test('who is not signed in is asked to, in place of numbers', async () => {
+  serve({ ...busy(), '/api/sites': 401, '/api/account': { mode: 'accounts', needs_setup: false, account: null } });
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, 'h1')).toEqual(['Sign in']));
+  expect(root.querySelector('header.top')).toBeNull();
+});
+
+test('public sites are shown by their address; without one there is the sign-in', async () => {
+  const sites = [{ domain: 'example.com', timezone: 'UTC', aliases: [] }];
+  const account = { mode: 'accounts', needs_setup: false, account: null };
+  const asked = serve({
+    ...busy(),
+    '/api/sites': { sites, signed_in: false, operator: false },
+    '/api/account': account,
+  });
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.headline .value')[0]).toBe('41'));
+  expect(asked.some((address) => address.includes('operator'))).toBe(false);
+  expect(root.querySelector('.drops')).toBeNull();
+  await leave();
+  const start = open('/');
+  await until(() => expect(text(start, 'h1')).toEqual(['Sign in']));
+});

@@ -12,6 +12,7 @@ import { Failure } from './ui/Failure';
 import { lazy, panel } from './ui/lazy';
 
 const NoSuchSite = lazy(async () => (await import('./first-run')).NoSuchSite, panel('alone'));
+const Accounts = lazy(async () => (await import('./accounts')).Accounts, panel('alone'));
 const FirstSite = lazy(async () => (await import('./first-run')).FirstSite, panel(''));
 const SitesPage = lazy(async () => (await import('./sites')).SitesPage, panel(''));
 const SettingsPage = lazy(async () => (await import('./settings')).SettingsPage, panel(''));
@@ -19,13 +20,15 @@ const OperatorPage = lazy(async () => (await import('./operator')).OperatorPage,
 
 export function App() {
   const route = useRoute();
-  const query = useQuery(sitesRead());
+  const elsewhere = !route.view && location.pathname !== '/';
+  const query = useQuery(elsewhere ? null : sitesRead());
   const all = query.data?.sites;
+  const operator = query.data?.operator;
   const site = choose(all, route.site);
 
   useEffect(() => {
     // The address always names the site, so that it means the same to whoever gets it.
-    if (site && !route.site && route.view !== 'operator') navigate({ site: site.domain }, 'replace');
+    if (site && !route.site && route.view !== 'operator' && query.data?.signed_in) navigate({ site: site.domain }, 'replace');
   }, [site?.domain, route.site, route.view]);
 
   const main = useRef<HTMLElement>(null);
@@ -38,9 +41,16 @@ export function App() {
     before.current = place;
   }, [place]);
 
+  if (elsewhere || query.error?.status === 401 || (query.data?.signed_in === false && (!route.site || route.view))) {
+    return (
+      <main>
+        <Accounts error={query.error} retry={query.retry} />
+      </main>
+    );
+  }
   return (
     <>
-      <Header sites={all} site={site} route={route} />
+      <Header sites={all} site={site} route={route} operator={operator} />
       <main ref={main} tabIndex={-1}>
         {query.error && !all ? (
           <section class="panel alone">
@@ -55,7 +65,7 @@ export function App() {
         ) : route.view === 'settings' && site ? (
           <SettingsPage key={site.domain} site={site} />
         ) : all && !site ? (
-          <SitesPage route={route} />
+          <SitesPage route={route} operator={operator} />
         ) : (
           <SitePage key={site?.domain} site={site} route={route} />
         )}
@@ -68,5 +78,5 @@ export function App() {
 function choose(all: Site[] | undefined, wanted: string | undefined): Site | undefined {
   if (!wanted) return all?.length === 1 ? all[0] : undefined;
   if (all) return all.find(({ domain, aliases }) => domain === wanted || aliases?.includes(wanted));
-  return { domain: wanted, timezone: '', aliases: [] };
+  return { domain: wanted, timezone: '', aliases: [], role: 'viewer' };
 }

@@ -16,6 +16,8 @@ import './styles/trend.css';
 /** Asks for what the first screen shows before anything is drawn, the headline first; panels ask for their own. */
 function askAhead(): void {
   const route = parseRoute(location.search, location.pathname);
+  if (route.auth) api.access['x-statnive-link'] = route.auth;
+  if (!route.view && location.pathname !== '/') return;
   const today = todayIn(undefined, new Date());
   prefetch(api.sites());
   if (!route.site || route.view) return;

@@ -29,7 +29,11 @@ const LISTS = [
 /** What a server with one busy site answers, by path. */
 export function busy(): Answers {
   return {
-    '/api/sites': { sites: [{ domain: 'example.com', timezone: 'Europe/Berlin', aliases: ['www.example.com'] }] },
+    '/api/sites': {
+      sites: [{ domain: 'example.com', timezone: 'Europe/Berlin', aliases: ['www.example.com'] }],
+      signed_in: true,
+      operator: true,
+    },
     '/api/notes': { notes: [] },
     '/api/segments': { segments: [] },
     '/api/settings': { funnels: [] },

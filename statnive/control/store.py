@@ -1,7 +1,7 @@
 """Control data on disk: the sites, their goals and the API tokens, in one SQLite file in the data directory.
 
 Owns: `control.db` (mode 0600, WAL mode) and its two companions. Ingest never waits for it: it has a Snapshot.
-Inputs: an operator's wishes, validated here. Outputs: Site, Goal, Token, Snapshot.
+Inputs: an operator's wishes, validated here. Outputs: Site, Goal, Token, Snapshot; users and links by AccountStore.
 Invariants: I1 a host belongs to at most one site (primary key of `aliases`, which holds each domain too);
 I2 a site's or a goal's id is a UInt32 and is never used again, even after it is removed, because rows in ClickHouse
 still carry it; I3 a change is durable when its method returns; I4 a migration is applied whole or not at all.
@@ -25,7 +25,17 @@ from typing import Final, Self
 
 import attrs
 
-from statnive.control import exclusions, funnels, goals, notes, segments, site_settings, tokens
+from statnive.control import (
+    exclusions,
+    funnels,
+    goals,
+    notes,
+    segments,
+    sharing,
+    site_settings,
+    tokens,
+    users,
+)
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
 from statnive.control.site_settings import SiteChange
@@ -40,7 +50,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 APPLICATION_ID: Final = 0x73746E76  # "stnv": tells our file from another program's
 
 # One tuple of statements for each schema version; PRAGMA user_version counts those applied. Only ever add to
-# the end: users and shared links come as tables that reference sites (id).
+# the end.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         f"""CREATE TABLE sites (
@@ -60,6 +70,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     segments.TABLE,
     (*site_settings.COLUMNS, *exclusions.TABLE, *funnels.TABLE),
     notes.TABLE,
+    (*users.TABLES, *sharing.TABLES),
 )
 
 
@@ -156,6 +167,19 @@ class ControlStore:
             connection.execute("DELETE FROM sites WHERE id = ?", (site.id,))
         return site
 
+    def rename_site(self, domain: str, new: str) -> Site:
+        """Another domain for a site, which keeps its id; the old one becomes an alias. Raises Rejected."""
+        host = canonical_host("domain", new)
+        with self._change() as connection:
+            site = _site(connection, domain)
+            if host not in site.hosts:
+                if len(site.hosts) > ALIASES_MAX:
+                    raise Rejected("domain", f"{site.domain} has the limit of {ALIASES_MAX} aliases already")
+                _refuse_taken(connection, "domain", host)
+                connection.execute("INSERT INTO aliases VALUES (?, ?)", (host, site.id))
+            connection.execute("UPDATE sites SET domain = ? WHERE id = ?", (host, site.id))
+        return attrs.evolve(site, domain=host, hosts=site.hosts | {host})
+
     def list_sites(self) -> list[Site]:
         """Every site, by domain."""
         with self._lock, _translated(self._path):
@@ -242,10 +266,18 @@ class ControlStore:
         return Snapshot.of(self.list_sites())
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for reads that belong together; for the other stores of this file."""
+        with self._lock, _translated(self._path):
+            yield self._connection
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
         """One write transaction: what is checked inside still holds when it commits."""
         with self._lock, _translated(self._path), _transaction(self._connection):
             yield self._connection
+
+    _change = change
 
 
 def _sites(connection: sqlite3.Connection) -> list[Site]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import trio
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
@@ -21,16 +23,30 @@ from statnive.control.store import ControlStore
 from statnive.errors import Overloaded, Rejected, StatniveError
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
-from statnive.web import control, dashboard, operator, plausible, settings, stats
+from statnive.web import (
+    account_routes,
+    control,
+    dashboard,
+    operator,
+    people_routes,
+    plausible,
+    settings,
+    stats,
+)
+from statnive.web.access import AccessRefused
+from statnive.web.accounts import Accounts
+from statnive.web.gate import Gate
 from statnive.web.imports import Imports
-from statnive.web.ingest import IngestApp, Receive, Scope, Send, peer_of
+from statnive.web.ingest import DISCARD_S, IngestApp, Receive, Scope, Send, peer_of
 from statnive.web.reads import Reads
+from statnive.web.sign_in import SignIn
 from statnive.web.token_gate import TokenGate
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_FRAMED = _CSP.replace("frame-ancestors 'none'", "frame-ancestors *").encode()
 SECURITY_HEADERS = (
     (b"content-security-policy", _CSP.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -57,8 +73,13 @@ class WebParts:
     fresh_through: Callable[[], float]
     reads: Reads
     tokens: TokenGate
+    accounts: Accounts
+    sign_in: SignIn
+    gate: Gate
+    socket_gate: Gate
     figures: Callable[[], dict[str, float]]
     readiness: Callable[[], dict[str, str]]
+    listening_url: Callable[[], str]
     reload_sites: Callable[[], None]
     report: Callable[[str, str], None]
     auditor: AuditorHandle  # `auditor.record(kind, …)`: who did what; see statnive/actors/audit_record.py
@@ -72,13 +93,7 @@ class PublicApp:
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
         self._networks = [ipaddress.ip_network(text) for text in parts.server.dashboard_from]
-        routes: list[BaseRoute] = [
-            *stats.routes(parts),
-            *settings.routes(parts),
-            *operator.routes(parts),
-            *dashboard.routes(parts.dashboard_dir),
-        ]
-        self._pages = _starlette(parts, routes)
+        self._pages = _starlette(parts, parts.gate.routes(public_routes(parts)))
         self._api = plausible.app(parts)
         hsts_s = parts.server.hsts_s
         self._hsts = b"max-age=%d" % hsts_s if hsts_s else b""
@@ -89,14 +104,25 @@ class PublicApp:
         if self._parts.ingest.serves(scope["raw_path"]):
             await self._parts.ingest(scope, receive, send)
             return
-        shown = _with_headers(send, _connection_headers(scope) + self._transport_headers(scope))
-        if plausible.serves(scope["raw_path"]):
-            await self._api(scope, receive, shown)  # type: ignore[arg-type]
-        elif self._may_see(scope):
-            await self._pages(scope, receive, shown)  # type: ignore[arg-type]
-        else:
+        headers = _connection_headers(scope) + self._transport_headers(scope)
+        shown = _with_headers(send, headers, is_framed=self._may_be_framed(scope))
+        app: Any = self._api if plausible.serves(scope["raw_path"]) else self._pages
+        if app is self._pages and not self._may_see(scope):
             text = "The dashboard is not open to this address; see [server] dashboard_from.\n"
-            await PlainTextResponse(text, 403)(scope, receive, send)  # type: ignore[arg-type]
+            app = PlainTextResponse(text, 403)
+        await app(scope, receive, shown)
+        if _has_body(scope):
+            # Who is refused has an unread body, and hypercorn 0.18 on trio wedges a connection with one (measured).
+            with trio.move_on_after(DISCARD_S):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+
+    def _may_be_framed(self, scope: Scope) -> bool:
+        """Only the page that an open shared link shows, which knows no cookie, may stand in another site's page."""
+        if scope["path"] != "/" or b"auth=" not in scope["query_string"]:
+            return False
+        secret = QueryParams(scope["query_string"]).get("auth", "")
+        return self._parts.accounts.locked_link(secret) is not None
 
     def _may_see(self, scope: Scope) -> bool:
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
@@ -118,6 +144,18 @@ class PublicApp:
         return ((b"strict-transport-security", self._hsts),)
 
 
+def public_routes(parts: WebParts) -> list[BaseRoute]:
+    """What the listening socket serves beside ingest and the APIs of tokens; the dashboard's pages come last."""
+    return [
+        *stats.routes(parts),
+        *settings.routes(parts),
+        *operator.routes(parts),
+        *account_routes.routes(parts),
+        *people_routes.routes(parts),
+        *dashboard.routes(parts.dashboard_dir),
+    ]
+
+
 def public_app(parts: WebParts) -> PublicApp:
     """What the listening socket serves."""
     return PublicApp(parts)
@@ -125,15 +163,14 @@ def public_app(parts: WebParts) -> PublicApp:
 
 def control_app(parts: WebParts) -> Starlette:
     """What the control socket serves: everything an operator at this machine may do."""
-    return _starlette(
-        parts,
-        [
-            *control.routes(parts),
-            *settings.control_routes(parts),
-            *stats.routes(parts),
-            *operator.routes(parts),
-        ],
-    )
+    routes = [
+        *control.routes(parts),
+        *settings.control_routes(parts),
+        *people_routes.socket_routes(parts),
+        *stats.routes(parts),
+        *operator.routes(parts),
+    ]
+    return _starlette(parts, parts.socket_gate.routes(routes))
 
 
 def _starlette(parts: WebParts, routes: list[BaseRoute]) -> Starlette:
@@ -148,10 +185,15 @@ def _starlette(parts: WebParts, routes: list[BaseRoute]) -> Starlette:
     async def unavailable(request: Request, error: Exception) -> Response:
         return error_answer(503, None, str(error), retry_after_s=getattr(error, "retry_after_s", 5))
 
+    async def not_allowed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AccessRefused)
+        return error_answer(error.status, error.field, error.message, retry_after_s=error.retry_after_s)
+
     return Starlette(
         routes=routes,
         exception_handlers={
             Rejected: refused,
+            AccessRefused: not_allowed,
             Overloaded: unavailable,
             StatniveError: unavailable,
             Exception: failed,
@@ -161,8 +203,19 @@ def _starlette(parts: WebParts, routes: list[BaseRoute]) -> Starlette:
 
 def error_answer(status: int, field: str | None, message: str, *, retry_after_s: int = 0) -> JSONResponse:
     """An error as the API and the dashboard know it."""
-    headers = {"retry-after": str(retry_after_s)} if retry_after_s else None
+    headers = {"cache-control": "no-store"}
+    if retry_after_s:
+        headers["retry-after"] = str(retry_after_s)
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
     return JSONResponse({"error": {"field": field, "message": message}}, status, headers)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
 
 
 def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
@@ -173,10 +226,12 @@ def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"connection", b"close"),) if forwarded and scope["http_version"] in ("1.0", "1.1") else ()
 
 
-def _with_headers(send: Send, more: tuple[tuple[bytes, bytes], ...]) -> Send:
+def _with_headers(send: Send, more: tuple[tuple[bytes, bytes], ...], *, is_framed: bool) -> Send:
+    ours = ((b"content-security-policy", _FRAMED), *SECURITY_HEADERS[1:]) if is_framed else SECURITY_HEADERS
+
     async def sender(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *SECURITY_HEADERS, *more]
+            message["headers"] = [*message["headers"], *ours, *more]
         await send(message)
 
     return sender

@@ -10,7 +10,7 @@ import msgspec
 import trio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from statnive.clickhouse.full_check import FullCheck
 from statnive.control.goals import NewGoal, money_text
@@ -18,6 +18,7 @@ from statnive.control.snapshot import Goal, Note, Segment, Site
 from statnive.control.tokens import SECRET_BYTES, NewToken, Token, secret_of
 from statnive.errors import Rejected
 from statnive.query.filters import filter_of, json_of
+from statnive.web.access import OPERATOR, Guarded, capped
 from statnive.web.imports import Entry, Hit
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     async def list_tokens(request: Request) -> Response:
         found = await trio.to_thread.run_sync(parts.store.list_tokens)
-        return JSONResponse({"tokens": [_token_json(parts, token) for token in found]})
+        return JSONResponse({"tokens": [token_json(parts, token) for token in found]})
 
     async def add_token(request: Request) -> Response:
         wish = await read_body(request, TokenWish)
@@ -145,13 +146,13 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         token = await trio.to_thread.run_sync(parts.store.add_token, new, secret)
         await trio.to_thread.run_sync(parts.tokens.reload)
         parts.report("token_added", f"token {token.id} ({token.name}) was added")
-        return JSONResponse({**_token_json(parts, token), "secret": secret}, 201)
+        return JSONResponse({**token_json(parts, token), "secret": secret}, 201)
 
     async def revoke_token(request: Request) -> Response:
         token = await trio.to_thread.run_sync(parts.store.revoke_token, int(request.path_params["id"]))
         await trio.to_thread.run_sync(parts.tokens.reload)
         parts.report("token_revoked", f"token {token.id} ({token.name}) was revoked")
-        return JSONResponse(_token_json(parts, token))
+        return JSONResponse(token_json(parts, token))
 
     async def list_segments(request: Request) -> Response:
         domain = request.query_params.get("site", "")
@@ -196,14 +197,14 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     async def import_entries(request: Request) -> Response:
         try:
-            entries = msgspec.msgpack.decode(await _capped(request), type=list[Entry])
+            entries = msgspec.msgpack.decode(await capped(request, BODY_BYTES_MAX), type=list[Entry])
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Rejected("body", str(error)) from None
         return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
 
     async def import_hits(request: Request) -> Response:
         try:
-            hits = msgspec.msgpack.decode(await _capped(request), type=list[Hit])
+            hits = msgspec.msgpack.decode(await capped(request, BODY_BYTES_MAX), type=list[Hit])
         except msgspec.DecodeError as error:
             raise Rejected("body", str(error)) from None
         return JSONResponse(await parts.imports.take_hits(int(request.path_params["id"]), hits))
@@ -236,24 +237,24 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse({**found.as_json(), "set_aside": set_aside})
 
     return [
-        Route("/control/verify", verify, methods=["POST"]),
-        Route("/control/sites", list_sites, methods=["GET"]),
-        Route("/control/sites", add_site, methods=["POST"]),
-        Route("/control/goals", list_goals, methods=["GET"]),
-        Route("/control/goals", add_goal, methods=["POST"]),
-        Route("/control/goals/{id:int}/remove", remove_goal, methods=["POST"]),
-        Route("/control/tokens", list_tokens, methods=["GET"]),
-        Route("/control/tokens", add_token, methods=["POST"]),
-        Route("/control/tokens/{id:int}/revoke", revoke_token, methods=["POST"]),
-        Route("/control/segments", list_segments, methods=["GET"]),
-        Route("/control/segments", add_segment, methods=["POST"]),
-        Route("/control/segments/{id:int}/remove", remove_segment, methods=["POST"]),
-        Route("/control/notes", add_note, methods=["POST"]),
-        Route("/control/notes/{id:int}/remove", remove_note, methods=["POST"]),
-        Route("/control/imports", begin_import, methods=["POST"]),
-        Route("/control/imports/{id:int}/entries", import_entries, methods=["POST"]),
-        Route("/control/imports/{id:int}/hits", import_hits, methods=["POST"]),
-        Route("/control/imports/{id:int}/finish", finish_import, methods=["POST"]),
+        Guarded("/control/verify", verify, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/sites", list_sites, access=OPERATOR, methods=("GET",)),
+        Guarded("/control/sites", add_site, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/goals", list_goals, access=OPERATOR, methods=("GET",)),
+        Guarded("/control/goals", add_goal, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/goals/{id:int}/remove", remove_goal, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/tokens", list_tokens, access=OPERATOR, methods=("GET",)),
+        Guarded("/control/tokens", add_token, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/tokens/{id:int}/revoke", revoke_token, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/segments", list_segments, access=OPERATOR, methods=("GET",)),
+        Guarded("/control/segments", add_segment, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/segments/{id:int}/remove", remove_segment, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/notes", add_note, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/notes/{id:int}/remove", remove_note, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/imports", begin_import, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/imports/{id:int}/entries", import_entries, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/imports/{id:int}/hits", import_hits, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/imports/{id:int}/finish", finish_import, access=OPERATOR, methods=("POST",)),
     ]
 
 
@@ -275,7 +276,8 @@ def goal_json(goal: Goal) -> dict[str, Any]:
     }
 
 
-def _token_json(parts: WebParts, token: Token) -> dict[str, Any]:
+def token_json(parts: WebParts, token: Token) -> dict[str, Any]:
+    """A token as the API shows it: never its secret."""
     known = parts.sites.current.by_id
     state = "open" if token.is_open(parts.clock()) else "expired"
     return {
@@ -312,16 +314,10 @@ def note_json(note: Note) -> dict[str, Any]:
 
 async def read_body(request: Request, kind: type[T]) -> T:
     """The request's JSON body as a `kind`. Raises Rejected naming what is wrong."""
+    judged = getattr(request.state, "body", None)
     try:
-        return msgspec.json.decode(await _capped(request), type=kind)
+        if judged is not None:  # by the gate: what was judged is what is done
+            return msgspec.convert(judged, kind)
+        return msgspec.json.decode(await capped(request, BODY_BYTES_MAX), type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Rejected("body", str(error)) from None
-
-
-async def _capped(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise Rejected("body", f"is longer than {BODY_BYTES_MAX} bytes")
-    return body

@@ -8,7 +8,9 @@ from pathlib import Path
 from blake3 import blake3
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
+
+from statnive.web.access import ANYONE, Guarded
 
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _FOREVER = "public, max-age=31536000, immutable"
@@ -30,7 +32,7 @@ def routes(folder: Path) -> list[BaseRoute]:
             path = "/index.html"
         return _file(request, files, path)
 
-    return [Route("/{path:path}", page)]
+    return [Guarded("/{path:path}", page, access=ANYONE)]
 
 
 def _file(request: Request, files: dict[str, bytes], path: str) -> Response:

@@ -50,6 +50,8 @@ def _operation(route: Declared) -> dict[str, Any]:
         str(status): {"description": text, "content": _json("error")}
         for status, text in (
             (400, "A parameter is wrong: `field` says which."),
+            (401, "Nobody is signed in, or the API key opens nothing (here)."),
+            (403, "The role or the API key's scopes do not allow it."),
             (404, "There is no such site."),
             (429, "Asked too often; see Retry-After."),
             (503, "ClickHouse can't answer now, or the question is too large for its limits."),
@@ -127,15 +129,22 @@ def _schemas() -> dict[str, Any]:
         step=_TEXT, visitors=_COUNT, conversion_rate=_QUOTIENT, conversion_rate_step=_QUOTIENT, drop_off=_COUNT,
     )  # fmt: skip
     move = _object("page next visits views", page=_TEXT, next=_TEXT, visits=_COUNT, views=_COUNT)
+    role = {"enum": ["viewer", "admin", "owner"]}
     site = _object(
-        "domain timezone aliases", domain=_TEXT, timezone=_TEXT, aliases={"type": "array", "items": _TEXT}
-    )
+        "domain timezone aliases role",
+        domain=_TEXT, timezone=_TEXT, aliases={"type": "array", "items": _TEXT}, role=role,
+    )  # fmt: skip
     return {
         "error": _object(
             "error", error=_object("field message", field={"type": ["string", "null"]}, message=_TEXT)
         ),
         "figures": {"type": "object", "properties": figures},
-        "sites": _object("sites", sites={"type": "array", "items": site}),
+        "sites": _object(
+            "sites signed_in operator",
+            sites={"type": "array", "items": site},
+            signed_in={"type": "boolean"},
+            operator={"type": "boolean"},
+        ),
         "segments": _object(
             "segments",
             segments={

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from statnive.clickhouse.verify import table_sizes
 from statnive.errors import StatniveError
+from statnive.web.access import ANYONE, METRICS, OPERATOR, Guarded
 
 if TYPE_CHECKING:
     from statnive.web.app import WebParts
@@ -47,7 +48,8 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     async def ready(request: Request) -> Response:
         problems = parts.readiness()
-        text = "".join(f"{name}: {problem}\n" for name, problem in problems.items()) or "ready\n"
+        shown = problems if parts.gate.mode == "open" else dict.fromkeys(problems, "has a problem")
+        text = "".join(f"{name}: {problem}\n" for name, problem in shown.items()) or "ready\n"
         # Only what keeps events from being taken makes a node unready: with ClickHouse down it still takes them.
         return PlainTextResponse(text, 503 if "log" in problems else 200)
 
@@ -58,10 +60,10 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     return [
-        Route("/api/operator/drops", drops),
-        Route("/api/operator/status", status),
-        Route("/readyz", ready),
-        Route("/metrics", metrics),
+        Guarded("/api/operator/drops", drops, access=OPERATOR),
+        Guarded("/api/operator/status", status, access=OPERATOR),
+        Guarded("/readyz", ready, access=ANYONE),
+        Guarded("/metrics", metrics, access=METRICS),
     ]
 
 

@@ -1,22 +1,20 @@
 """A site's settings for the dashboard: GET /api/settings, and the changes that a person makes there.
 
 What both can change is one set of endpoints: the control socket's for the CLI, and the same ones here for a browser,
-behind `same_origin`.
+behind the gate.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import attrs
 import msgspec
 import trio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from statnive.control import exclusions
 from statnive.control.site_settings import SiteChange
@@ -24,6 +22,7 @@ from statnive.control.snapshot import Exclusions, Funnel, Site
 from statnive.errors import Rejected
 from statnive.query.funnels import WINDOW_S_DEFAULT, WINDOW_S_MAX, parse_steps
 from statnive.web import control
+from statnive.web.access import EDIT, OPERATOR, SETTINGS, Guarded, in_body, in_query
 from statnive.web.control import SiteName, goal_json, read_body, segment_json, site_json
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 NO_STORE: Final = {"cache-control": "no-store"}
 # The control socket's endpoints that a browser may use as well.
 _SHARED: Final = (
-    "/sites",
     "/goals",
     "/goals/{id:int}/remove",
     "/segments",
@@ -79,23 +77,26 @@ class NewFunnel(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def routes(parts: WebParts) -> list[BaseRoute]:
-    """The public ones: every change only from a page of this very server."""
+    """The public ones, for those who look after the site."""
     shared = {
         route.path: route.endpoint
         for route in control.routes(parts)
-        if isinstance(route, Route) and "POST" in (route.methods or ())
+        if isinstance(route, Guarded) and "POST" in route.methods
     }
     changes = {f"/api{path}": shared[f"/control{path}"] for path in _SHARED} | _changes(parts)
     return [
-        Route("/api/settings", _settings(parts), methods=["GET"]),
-        *(Route(path, same_origin(parts, endpoint), methods=["POST"]) for path, endpoint in changes.items()),
+        Guarded("/api/settings", _settings(parts), access=SETTINGS, site=in_query()),
+        *(
+            Guarded(path, endpoint, access=EDIT, methods=("POST",), site=in_body)
+            for path, endpoint in changes.items()
+        ),
     ]
 
 
 def control_routes(parts: WebParts) -> list[BaseRoute]:
     """The same changes on the control socket, which belongs to this machine's operator."""
     return [
-        Route(path.replace("/api/", "/control/"), endpoint, methods=["POST"])
+        Guarded(path.replace("/api/", "/control/"), endpoint, access=OPERATOR, methods=("POST",))
         for path, endpoint in _changes(parts).items()
     ]
 
@@ -106,7 +107,10 @@ def _settings(parts: WebParts) -> Endpoint:
         site = parts.sites.current.lookup(domain)
         if site is None:
             raise Rejected("site", f"{domain[:60]} is not a site of this node")
-        return JSONResponse(settings_json(site), headers=NO_STORE)
+        found = settings_json(site)
+        if not parts.gate.may_edit(request.state.caller, site):
+            del found["exclusions"]  # whose addresses are not counted is nobody's business
+        return JSONResponse(found, headers=NO_STORE)
 
     return settings
 
@@ -186,55 +190,3 @@ def funnel_json(funnel: Funnel) -> dict[str, Any]:
     """A saved funnel as the API shows it; `window` in seconds."""
     steps = msgspec.json.decode(funnel.steps)
     return {"id": funnel.id, "name": funnel.name, "steps": steps, "window": funnel.window_s}
-
-
-def same_origin(parts: WebParts, endpoint: Endpoint) -> Endpoint:
-    """`endpoint`, for pages of this server and for programs: another site's page gets a 403."""
-
-    async def guarded(request: Request) -> Response:
-        wrong = _foreign(request)
-        if wrong:
-            parts.auditor.record("csrf_refused", path=request.url.path)
-            return JSONResponse({"error": {"field": "origin", "message": wrong}}, 403, NO_STORE)
-        return await endpoint(request)
-
-    return guarded
-
-
-def _foreign(request: Request) -> str:
-    """Why a request must not change anything, or "". A browser tells by Origin and Sec-Fetch-Site where a request is
-    from; a body that is JSON makes it ask first, in vain, when that is another site.
-    """
-    headers = request.headers
-    host = headers.get("host", "")
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return "the content type must be application/json"
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return "the request is from a page of another site"
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-        return f"the request's origin is not {host[:100]}; a proxy has to pass the Host header on"
-    if _is_rebound(request, host):
-        return "from this machine itself the address must be localhost or a number: another name may be an attacker's"
-    return ""
-
-
-def _is_rebound(request: Request, host: str) -> bool:
-    """Whether a page of a foreign name reached us here: its owner can point that name to this machine at any time."""
-    peer = request.client.host if request.client else ""
-    if "x-forwarded-for" in request.headers or not _is_loopback(peer):
-        return False
-    name = urlsplit(f"//{host}").hostname or ""
-    return not (_is_address(name) or name == "localhost" or name.endswith(".localhost"))
-
-
-def _is_loopback(text: str) -> bool:
-    return _is_address(text) and ipaddress.ip_address(text).is_loopback
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import attrs
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from statnive.clickhouse.client import Client
 from statnive.control.snapshot import Site
@@ -27,6 +27,7 @@ from statnive.query.ranges import LIMIT_MAX, Slice, whole
 from statnive.query.reports import Asked
 from statnive.query.tables import csv_of, zip_of
 from statnive.web import openapi
+from statnive.web.access import ANYONE, LISTED, VIEW, Access, Guarded, in_query
 from statnive.web.control import note_json, segment_json, site_json
 from statnive.web.reads import Read
 
@@ -69,6 +70,12 @@ class Declared:
     endpoint: Endpoint
     method: str = "GET"
     answers: str = "json"  # a schema of openapi.py
+    access: Access = VIEW  # who may call it: what is not said is for those who may see the site named
+
+    def guarded(self) -> Guarded:
+        """The route itself."""
+        site = in_query() if self.access.role else None
+        return Guarded(self.path, self.endpoint, access=self.access, methods=(self.method,), site=site)
 
 
 def routes(parts: WebParts) -> list[BaseRoute]:
@@ -79,9 +86,9 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse(openapi.document(known))
 
     return [
-        *(Route(each.path, each.endpoint, methods=[each.method]) for each in known),
-        *(Route(each.path, _wrong_method, methods=["GET"]) for each in known if each.method != "GET"),
-        Route(openapi.PATH, described),
+        *(each.guarded() for each in known),
+        *(Guarded(each.path, _wrong_method, access=ANYONE) for each in known if each.method != "GET"),
+        Guarded(openapi.PATH, described, access=ANYONE),
     ]
 
 
@@ -89,8 +96,10 @@ def declared(parts: WebParts) -> list[Declared]:
     """Every route with its declaration."""
 
     async def sites(request: Request) -> Response:
-        known = sorted(parts.sites.current.by_id.values(), key=lambda site: site.domain)
-        return JSONResponse({"sites": [site_json(site) for site in known]}, headers=NO_STORE)
+        caller, gate = request.state.caller, parts.gate
+        seen = [{**site_json(site), "role": gate.role_text(caller, site)} for site in _seen(parts, request)]
+        more = {"signed_in": not caller.is_nobody, "operator": caller.is_operator}
+        return JSONResponse({"sites": seen, **more}, headers=NO_STORE)
 
     async def segments(request: Request) -> Response:
         site = find_site(parts, read_given(request, REALTIME))
@@ -128,10 +137,10 @@ def declared(parts: WebParts) -> list[Declared]:
         for name, report in REPORTS.items()
     ]
     return [
-        Declared("/api/sites", "The sites of this node", (), sites, answers="sites"),
+        Declared("/api/sites", "The sites of this node", (), sites, answers="sites", access=LISTED),
         Declared("/api/segments", "The saved filters of a site", REALTIME, segments, answers="segments"),
         Declared("/api/notes", "What happened on days of a site", REALTIME, notes, answers="notes"),
-        Declared("/api/stats/sites", "Each site's totals", ALL_SITES, _all_sites(parts), answers="all_sites"),
+        Declared("/api/stats/sites", "Each site's totals", ALL_SITES, _all_sites(parts), "GET", "all_sites", LISTED),
         Declared("/api/stats/overview", "Totals", given.TOTALS, _report(parts, "overview"), answers="totals"),
         Declared("/api/stats/trend", "Points in time", given.TREND, _report(parts, "trend"), answers="points"),
         *lists,
@@ -172,7 +181,7 @@ def _all_sites(parts: WebParts) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         values = read_given(request, ALL_SITES)
         found = []
-        for site in sorted(parts.sites.current.by_id.values(), key=lambda site: site.domain):
+        for site in _seen(parts, request):
             options = _options(parts, site, values, is_list=False)
             totals = await ask(parts, site, "overview", options)
             course = await ask(parts, site, "trend", attrs.evolve(options, metrics=("visitors",)))
@@ -181,6 +190,12 @@ def _all_sites(parts: WebParts) -> Endpoint:
         return JSONResponse({"sites": found}, headers=NO_STORE)
 
     return endpoint
+
+
+def _seen(parts: WebParts, request: Request) -> list[Site]:
+    """The sites that the caller may know, by domain."""
+    known = sorted(parts.sites.current.by_id.values(), key=lambda site: site.domain)
+    return [site for site in known if parts.gate.sees(request.state.caller, site)]
 
 
 def _export(parts: WebParts) -> Endpoint:

@@ -18,6 +18,7 @@ import trio
 from statnive.control.snapshot import Site
 from statnive.control.tokens import Token, TokenScope, digest_of
 from statnive.errors import StatniveError
+from statnive.web.access import AccessRefused
 
 HOUR_S: Final = 3_600
 # How often at most a token's last use is written to disk; in between it is known in memory.
@@ -30,12 +31,11 @@ INVALID: Final = (
 )
 
 
-class TokenRefused(Exception):  # noqa: N818 - named by what happened
+class TokenRefused(AccessRefused):
     """401 (no key, a wrong one, or not for this site), 403 (lacks the scope) or 429 (over the limit)."""
 
     def __init__(self, status: int, message: str, retry_after_s: int = 0) -> None:
-        super().__init__(message)
-        self.status, self.message, self.retry_after_s = status, message, retry_after_s
+        super().__init__(status, message, retry_after_s=retry_after_s)
 
 
 @attrs.define

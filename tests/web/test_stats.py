@@ -28,6 +28,7 @@ from statnive.web import app, stats
 from statnive.web.reads import Reads
 from tests.clickhouse_fixture import SQL_DIR, Engine
 from tests.query import worlds
+from tests.web.gates import open_gate
 
 NOW = 1_793_620_800.0  # 2026-11-02 12:00 UTC
 LISTS = sorted(REPORTS)
@@ -73,7 +74,8 @@ class Web:
         )
         self.bugs: list[str] = []
         self.declared = stats.declared(self.parts)
-        starlette = app._starlette(self.parts, stats.routes(self.parts))
+        self.parts.gate = open_gate(self.parts.sites)
+        starlette = app._starlette(self.parts, self.parts.gate.routes(stats.routes(self.parts)))
         self.http = Http(starlette)
 
     def report(self, kind: str, text: str) -> None:
@@ -330,6 +332,7 @@ TYPES = {
     "number": (int, float),
     "object": dict,
     "array": list,
+    "boolean": bool,
     "null": type(None),
 }
 

@@ -1,6 +1,7 @@
 /** What the pages beside a site's numbers read, and the changes that they send. */
 
-import { ApiError, isRecord, type Read, refusal } from './client';
+import { change as send } from './change';
+import type { Read } from './client';
 import type {
   AllSitesAnswer,
   Goal,
@@ -11,8 +12,6 @@ import type {
   SiteSettings,
 } from './admin-types';
 import type { Site } from './types';
-
-const ANSWER_DEADLINE_MS = 30_000;
 
 export const allSites = (range: Record<string, string>, interval: string): Read<AllSitesAnswer> => ({
   url: `/api/stats/sites?${new URLSearchParams({ ...range, interval })}`,
@@ -27,26 +26,6 @@ export const settings = (site: string): Read<SiteSettings> => ({
 export const status = (): Read<OperatorStatus> => ({ url: '/api/operator/status', needs: ['figures', 'versions'] });
 
 export const operatorDrops = (): Read<OperatorDrops> => ({ url: '/api/operator/drops', needs: ['reasons', 'recent'] });
-
-/** Sends a change. The server refuses it with an ApiError that names the field. */
-async function send<Answer>(path: string, body: object): Promise<Answer> {
-  let response: Response;
-  let answer: unknown;
-  try {
-    response = await fetch(`/api/${path}`, {
-      method: 'POST',
-      headers: { accept: 'application/json', 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
-    });
-    answer = await response.json().catch(() => undefined);
-  } catch {
-    throw new ApiError('offline');
-  }
-  if (!response.ok) throw refusal(response.status, answer);
-  if (!isRecord(answer)) throw new ApiError('unreadable', '', response.status);
-  return answer as Answer;
-}
 
 export const addSite = (domain: string, timezone: string) => send<Site>('sites', { domain, timezone });
 

@@ -20,6 +20,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What a shared link adds to each request; its rights are then the only ones. */
+export const access: Record<string, string> = {};
+
 const ANSWER_DEADLINE_MS = 30_000;
 
 /** A read: its address, which is also its cache key, and the keys without which its answer is unreadable. */
@@ -28,15 +31,13 @@ export interface Read<Answer> {
   readonly needs: readonly (keyof Answer & string)[];
 }
 
-/** With a `body` it is a POST of it. */
-export async function get<Answer>(read: Read<Answer>, signal?: AbortSignal, body?: object): Promise<Answer> {
+export async function get<Answer>(read: Read<Answer>, signal?: AbortSignal): Promise<Answer> {
   const deadline = AbortSignal.timeout(ANSWER_DEADLINE_MS);
   let response: Response;
   let answer: unknown;
   try {
     response = await fetch(read.url, {
-      ...(body && { method: 'POST', body: JSON.stringify(body) }),
-      headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) },
+      headers: { accept: 'application/json', ...access },
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     });
     answer = parse(await response.text());

@@ -1,6 +1,7 @@
 /** Reads and changes that only lazy panels need. */
 
-import { address, ApiError, get, type Read, type Scope } from './client';
+import { change } from './change';
+import { address, ApiError, type Read, type Scope } from './client';
 import type { Funnel, Journeys, Note, RealtimeAnswer, Segment } from './types';
 
 export type { Funnel, Journeys };
@@ -29,7 +30,7 @@ export const journeys = (scope: Scope, page: string) =>
 
 /** One change. What the server refuses comes as an ApiError with its words. */
 export function post<Answer>(path: string, body: object): Promise<Answer> {
-  return get<Answer>({ url: address(path, {}), needs: [] }, undefined, body);
+  return change<Answer>(path, body);
 }
 
 export { ApiError };

@@ -322,7 +322,10 @@ export interface Sites {
     domain: string;
     timezone: string;
     aliases: string[];
+    role: 'viewer' | 'admin' | 'owner';
   }[];
+  signed_in: boolean;
+  operator: boolean;
 }
 
 export interface Totals {

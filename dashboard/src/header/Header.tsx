@@ -21,9 +21,10 @@ interface Props {
   sites: Site[] | undefined;
   site: Site | undefined;
   route: Route;
+  operator: boolean | undefined;
 }
 
-export function Header({ sites, site, route }: Props) {
+export function Header({ sites, site, route, operator }: Props) {
   const [theme, toggle] = useTheme();
   const none = sites?.length === 0;
   const several = sites !== undefined && sites.length > 1;
@@ -49,7 +50,7 @@ export function Header({ sites, site, route }: Props) {
           </Popover>
         )}
       </div>
-      <Attention />
+      {operator && <Attention />}
       {!none && !route.view && <RangePicker route={route} timezone={site?.timezone} />}
       <button
         type="button"
@@ -61,7 +62,7 @@ export function Header({ sites, site, route }: Props) {
         <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
       </button>
       <Popover class="menu" title={t.menu} button={<Icon name="menu" />}>
-        {(close) => <Menu site={site} several={several} close={close} />}
+        {(close) => <Menu site={site} several={several} operator={operator} link={route.auth} close={close} />}
       </Popover>
     </header>
   );

@@ -11,10 +11,13 @@ import { PopoverPanel } from '../ui/PopoverPanel';
 interface Props {
   site: Site | undefined;
   several: boolean;
+  operator: boolean | undefined;
+  /** The shared link that the page was opened with: there is nothing but numbers then. */
+  link: string | undefined;
   close: Close;
 }
 
-export function Menu({ site, several, close }: Props) {
+export function Menu({ site, several, operator, link, close }: Props) {
   return (
     <PopoverPanel title={t.menu} close={close}>
       <ul class="choices">
@@ -23,14 +26,21 @@ export function Menu({ site, several, close }: Props) {
             <Link to={{ site: undefined, view: undefined }}>{t.site.all}</Link>
           </li>
         )}
-        {site && (
+        {site && site.role !== 'viewer' && (
           <li>
             <Link to={{ view: 'settings' }}>{t.menus.settings}</Link>
           </li>
         )}
-        <li>
-          <Link to={{ view: 'operator' }}>{t.menus.operator}</Link>
-        </li>
+        {operator && (
+          <li>
+            <Link to={{ view: 'operator' }}>{t.menus.operator}</Link>
+          </li>
+        )}
+        {!link && (
+          <li>
+            <a href="/account">{t.menus.account}</a>
+          </li>
+        )}
       </ul>
       <Languages />
     </PopoverPanel>

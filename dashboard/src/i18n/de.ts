@@ -137,7 +137,7 @@ const de: Translation = {
     stale: 'Von vorhin: Die Datenbank antwortet gerade nicht.',
   },
 
-  menus: { settings: 'Einstellungen der Website', operator: 'Server', language: 'Sprache' },
+  menus: { settings: 'Einstellungen der Website', operator: 'Server', account: 'Konto', language: 'Sprache' },
 
   settings: {
     of: 'Einstellungen von {site}',

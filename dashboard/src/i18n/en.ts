@@ -358,7 +358,7 @@ const en = {
     stale: 'Of before: the database does not answer right now.',
   },
 
-  menus: { settings: 'Site settings', operator: 'Server', language: 'Language' },
+  menus: { settings: 'Site settings', operator: 'Server', account: 'Account', language: 'Language' },
 
   settings: {
     of: 'Settings of {site}',

@@ -137,7 +137,7 @@ const es: Translation = {
     stale: 'De antes: la base de datos no responde en este momento.',
   },
 
-  menus: { settings: 'Ajustes del sitio', operator: 'Servidor', language: 'Idioma' },
+  menus: { settings: 'Ajustes del sitio', operator: 'Servidor', account: 'Cuenta', language: 'Idioma' },
 
   settings: {
     of: 'Ajustes de {site}',

@@ -137,7 +137,7 @@ const fa: Translation = {
     stale: 'از پیش: پایگاه داده فعلاً پاسخ نمی‌دهد.',
   },
 
-  menus: { settings: 'تنظیمات سایت', operator: 'سرور', language: 'زبان' },
+  menus: { settings: 'تنظیمات سایت', operator: 'سرور', account: 'حساب', language: 'زبان' },
 
   settings: {
     of: 'تنظیمات {site}',

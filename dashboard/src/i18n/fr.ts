@@ -137,7 +137,7 @@ const fr: Translation = {
     stale: 'D’avant : la base de données ne répond pas pour le moment.',
   },
 
-  menus: { settings: 'Réglages du site', operator: 'Serveur', language: 'Langue' },
+  menus: { settings: 'Réglages du site', operator: 'Serveur', account: 'Compte', language: 'Langue' },
 
   settings: {
     of: 'Réglages de {site}',

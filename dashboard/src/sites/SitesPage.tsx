@@ -18,7 +18,7 @@ import './sites.css';
 const FIND_FROM = 9;
 const AGAIN_MS = 60_000;
 
-export function SitesPage({ route }: { route: Route }) {
+export function SitesPage({ route, operator }: { route: Route; operator: boolean | undefined }) {
   const interval = intervalFor(route, daysOf(route.range, todayIn(undefined, new Date())));
   const query = useQuery(allSites({ ...route.range }, interval), AGAIN_MS);
   const [find, setFind] = useState('');
@@ -36,9 +36,11 @@ export function SitesPage({ route }: { route: Route }) {
             onInput={(event) => setFind(event.currentTarget.value)}
           />
         )}
-        <button type="button" class="control" aria-expanded={adding} onClick={() => setAdding(!adding)}>
-          {t.add.title}
-        </button>
+        {operator && (
+          <button type="button" class="control" aria-expanded={adding} onClick={() => setAdding(!adding)}>
+            {t.add.title}
+          </button>
+        )}
       </div>
       {adding && (
         <section class="panel">

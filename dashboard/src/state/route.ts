@@ -26,6 +26,8 @@ export type View = (typeof VIEWS)[number];
 
 export interface Route {
   view?: View | undefined;
+  /** The secret of a shared link. */
+  auth?: string | undefined;
   /** undefined: the only site, or all of them. */
   site?: string | undefined;
   range: Range;
@@ -75,6 +77,7 @@ export function parseRoute(search: string, path = '/'): Route {
   const list = params.get('list');
   return {
     view: oneOf(VIEWS, path.slice(1)),
+    auth: params.get('auth') || undefined,
     site: params.get('site') || undefined,
     range: parseRange(params),
     compare: parseDays(params, 'compare_') ?? oneOf(COMPARISONS, params.get('compare')) ?? START.compare,
@@ -106,6 +109,7 @@ export function formatRoute(route: Route): string {
   };
   const { range, compare, detail } = route;
   add('site', route.site);
+  add('auth', route.auth);
   // These pages know no range; coming back from one begins with the usual days.
   if (route.view) return params.size ? `/${route.view}?${params}` : `/${route.view}`;
   if ('from' in range) addDays(range);

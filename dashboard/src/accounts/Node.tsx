@@ -1,0 +1,121 @@
+/** For operators: the users and the sites of this server. */
+
+import { change } from '../api/change';
+import { useState } from 'preact/hooks';
+import { browserTimezone } from '../panels/live/hosts';
+import { CopyLine } from '../ui/CopyLine';
+import { Form } from './Form';
+import { useLoad } from './load';
+import { w } from './words';
+
+interface User {
+  email: string;
+  is_operator: boolean;
+  state: string;
+  roles: Record<string, string>;
+}
+
+export function Users() {
+  const { data, again } = useLoad<{ users: User[] }>('/api/users', 'users');
+  const [passOn, setPassOn] = useState('');
+
+  async function act(how: string, email: string): Promise<void> {
+    const answer = await change<{ setup_url?: string }>(`users/${how}`, { email });
+    setPassOn(answer.setup_url ?? '');
+    await again();
+  }
+
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.users.title}</h2>
+      </header>
+      <ul class="rows">
+        {data?.users.map((user) => (
+          <li key={user.email}>
+            <span>
+              {user.email} <small>{user.is_operator ? w.own.operator : roles(user)} {w.users.state[user.state]}</small>
+            </span>
+            <button type="button" class="control" onClick={() => act('link', user.email)}>
+              {w.users.link}
+            </button>
+            <button
+              type="button"
+              class="control"
+              onClick={() => act(user.state === 'disabled' ? 'enable' : 'disable', user.email)}
+            >
+              {user.state === 'disabled' ? w.users.enable : w.users.disable}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {passOn && <PassOn url={passOn} />}
+      <Form
+        title={w.users.add}
+        submit={w.users.do}
+        fields={[
+          { name: 'email', label: w.signIn.email, type: 'email' },
+          { name: 'operator', label: w.users.operator, type: 'checkbox' },
+        ]}
+        send={async ({ email, operator }) => {
+          const made = await change<{ setup_url: string }>('users', { email, operator: operator !== undefined });
+          await again();
+          return <PassOn url={made.setup_url} />;
+        }}
+      />
+    </section>
+  );
+}
+
+export function PassOn({ url }: { url: string }) {
+  return (
+    <>
+      <p>{w.users.passOn}</p>
+      <CopyLine text={url} label={w.users.link} />
+    </>
+  );
+}
+
+function roles(user: User): string {
+  return Object.entries(user.roles)
+    .map(([site, role]) => `${site}: ${role}`)
+    .join(', ');
+}
+
+export interface SiteRow {
+  domain: string;
+  role: string;
+}
+
+export function Sites({ mayAdd }: { mayAdd: boolean }) {
+  const { data, again } = useLoad<{ sites: SiteRow[] }>('/api/sites', 'sites');
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.sites.title}</h2>
+      </header>
+      <ul class="rows">
+        {data?.sites.map(({ domain, role }) => (
+          <li key={domain}>
+            {role === 'viewer' ? <span>{domain}</span> : <a href={`/account?site=${domain}`}>{domain}</a>}
+            <small>{role}</small>
+          </li>
+        ))}
+      </ul>
+      {mayAdd && (
+        <Form
+          title={w.sites.add}
+          submit={w.sites.do}
+          fields={[
+            { name: 'domain', label: w.sites.domain },
+            { name: 'timezone', label: w.sites.timezone, value: browserTimezone() },
+          ]}
+          send={async (values) => {
+            await change('sites', values);
+            await again();
+          }}
+        />
+      )}
+    </section>
+  );
+}

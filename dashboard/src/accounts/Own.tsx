@@ -1,0 +1,151 @@
+/** One's own account: password, one-time codes, sessions. */
+
+import { useState } from 'preact/hooks';
+import { type Account, change } from '../api/change';
+import { fill } from '../i18n';
+import { CopyLine } from '../ui/CopyLine';
+import { type Field, Form } from './Form';
+import { minute, useLoad } from './load';
+import { w } from './words';
+
+export function Own({ account, again }: { account: Account; again: () => void }) {
+  return (
+    <>
+      <section class="panel">
+        <header>
+          <h2>
+            {account.email} {account.is_operator && <small>{w.own.operator}</small>}
+          </h2>
+          <button type="button" class="control" onClick={signOut}>
+            {w.own.signOut}
+          </button>
+        </header>
+        <Form
+          title={w.own.password}
+          submit={w.own.change}
+          fields={[
+            { name: 'password', label: w.own.old, type: 'password', autocomplete: 'current-password' },
+            { name: 'new', label: w.own.new, type: 'password', autocomplete: 'new-password' },
+          ]}
+          send={async (values) => {
+            await change('account/password', values);
+            return w.own.changed;
+          }}
+        />
+      </section>
+      <Totp account={account} again={again} />
+      <Sessions />
+    </>
+  );
+}
+
+async function signOut(): Promise<void> {
+  await change('account/logout', {});
+  location.replace('/login');
+}
+
+interface Begun {
+  secret: string;
+  uri: string;
+}
+
+function Totp({ account, again }: { account: Account; again: () => void }) {
+  const [begun, setBegun] = useState<Begun>();
+  const [codes, setCodes] = useState<string[]>();
+  const password: Field = {
+    name: 'password',
+    label: w.own.old,
+    type: 'password',
+    autocomplete: 'current-password',
+  };
+
+  async function send(path: string, body: object): Promise<void> {
+    const answer = await change<{ recovery_codes?: string[] }>(path, body);
+    setCodes(answer.recovery_codes);
+    setBegun(undefined);
+    again();
+  }
+
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.totp.title}</h2>
+      </header>
+      <p>{account.has_totp ? fill(w.totp.on, { count: String(account.recovery_left) }) : w.totp.off}</p>
+      {codes && (
+        <div role="status">
+          <p>{w.totp.codes}</p>
+          <CopyLine text={codes.join(' ')} label={w.totp.renew} />
+        </div>
+      )}
+      {begun ? (
+        <>
+          <p>{w.totp.scan}</p>
+          <CopyLine text={begun.secret} label={w.totp.key} />
+          <p>
+            <a href={begun.uri}>{w.totp.app}</a>
+          </p>
+          <Form
+            submit={w.totp.finish}
+            fields={[{ name: 'code', label: w.totp.code, autocomplete: 'one-time-code' }, password]}
+            send={(values) => send('account/totp', { secret: begun.secret, ...values })}
+          />
+        </>
+      ) : account.has_totp ? (
+        <>
+          <Form submit={w.totp.renew} fields={[password]} send={(values) => send('account/recovery', values)} />
+          <Form submit={w.totp.remove} fields={[password]} send={(values) => send('account/totp/remove', values)} />
+        </>
+      ) : (
+        <button
+          type="button"
+          class="control"
+          onClick={async () => setBegun(await change<Begun>('account/totp/begin', {}))}
+        >
+          {w.totp.begin}
+        </button>
+      )}
+    </section>
+  );
+}
+
+interface Session {
+  id: number;
+  label: string;
+  used_at: number;
+  is_this: boolean;
+}
+
+function Sessions() {
+  const { data, again } = useLoad<{ sessions: Session[] }>('/api/account/sessions', 'sessions');
+  const end = async (id: number | null) => {
+    await change('account/sessions/end', { id });
+    await again();
+  };
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.sessions.title}</h2>
+        {data && data.sessions.length > 1 && (
+          <button type="button" class="control" onClick={() => end(null)}>
+            {w.sessions.others}
+          </button>
+        )}
+      </header>
+      <ul class="rows">
+        {data?.sessions.map((session) => (
+          <li key={session.id}>
+            <span>
+              {session.label} <small>{session.is_this ? w.sessions.this : fill(w.sessions.used, { time: minute(session.used_at) })}</small>
+            </span>
+            {!session.is_this && (
+              <button type="button" class="control" onClick={() => end(session.id)}>
+                {w.sessions.end}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

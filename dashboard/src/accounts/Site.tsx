@@ -1,0 +1,177 @@
+/** Who may see and change one site: its people, shared links and tokens. */
+
+import { change } from '../api/change';
+import { fill } from '../i18n';
+import { CopyLine } from '../ui/CopyLine';
+import { Form, said } from './Form';
+import { day, minute, useLoad } from './load';
+import { PassOn } from './Node';
+import { w } from './words';
+
+interface Person {
+  email: string;
+  role: string;
+  is_invited: boolean;
+}
+
+export function People({ site }: { site: string }) {
+  const { data, error, again } = useLoad<{ people: Person[] }>(`/api/people?site=${site}`, 'people');
+  if (error?.status === 403) return null; // for owners only
+  const set = async (email: string, role: string | null) => {
+    const answer = await change<{ setup_url?: string }>('people', { site, email, role });
+    await again();
+    return answer.setup_url && <PassOn url={answer.setup_url} />;
+  };
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.people.title}</h2>
+      </header>
+      {error && <em role="alert">{said(error)}</em>}
+      {data?.people.length === 0 && <p class="note">{w.people.none}</p>}
+      <ul class="rows">
+        {data?.people.map((person) => (
+          <li key={person.email}>
+            <span>
+              {person.email} <small>{person.role} {person.is_invited && w.users.state.invited}</small>
+            </span>
+            <button type="button" class="control" onClick={() => set(person.email, null)}>
+              {w.people.remove}
+            </button>
+          </li>
+        ))}
+      </ul>
+      <Form
+        submit={w.people.add}
+        fields={[
+          { name: 'email', label: w.signIn.email, type: 'email' },
+          { name: 'role', label: w.people.role, options: w.people.roles },
+        ]}
+        send={({ email = '', role = '' }) => set(email, role)}
+      />
+    </section>
+  );
+}
+
+interface Link {
+  id: number;
+  name: string;
+  url: string;
+  has_password: boolean;
+  expires_at: number | null;
+}
+
+export function Links({ site }: { site: string }) {
+  const { data, again } = useLoad<{ public: boolean; links: Link[] }>(`/api/links?site=${site}`, 'links');
+  const act = async (path: string, body: object) => {
+    await change(path, { site, ...body });
+    await again();
+  };
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.links.title}</h2>
+      </header>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={data?.public ?? false}
+          disabled={!data}
+          onChange={(event) => act('sites/public', { public: event.currentTarget.checked })}
+        />
+        <span>{w.links.public}</span>
+      </label>
+      {data?.links.length === 0 && <p class="note">{w.links.none}</p>}
+      <ul class="rows">
+        {data?.links.map((link) => (
+          <li key={link.id}>
+            <span>
+              {link.name}{' '}
+              <small>
+                {link.has_password && w.links.locked}{' '}
+                {link.expires_at && fill(w.links.until, { day: day(link.expires_at) })}
+              </small>
+            </span>
+            <button type="button" class="control" onClick={() => act('links/remove', { id: link.id })}>
+              {w.links.remove}
+            </button>
+            <CopyLine text={link.url} label={link.name} />
+          </li>
+        ))}
+      </ul>
+      <Form
+        submit={w.links.add}
+        fields={[
+          { name: 'name', label: w.links.name },
+          { name: 'password', label: w.links.password, type: 'password', autocomplete: 'new-password', optional: true },
+          { name: 'days', label: w.links.days, type: 'number', optional: true },
+        ]}
+        send={({ name, password, days }) => act('links', { name, password, days: days ? Number(days) : null })}
+      />
+    </section>
+  );
+}
+
+interface Token {
+  id: number;
+  name: string;
+  shown: string;
+  scopes: string[];
+  expires_at: number | null;
+  last_used_at: number | null;
+}
+
+export function Tokens({ site }: { site: string }) {
+  const { data, again } = useLoad<{ tokens: Token[] }>(`/api/tokens?site=${site}`, 'tokens');
+  return (
+    <section class="panel">
+      <header>
+        <h2>{w.tokens.title}</h2>
+      </header>
+      {data?.tokens.length === 0 && <p class="note">{w.tokens.none}</p>}
+      <ul class="rows">
+        {data?.tokens.map((token) => (
+          <li key={token.id}>
+            <span>
+              {token.name} <code>{token.shown}…</code>{' '}
+              <small>
+                {token.scopes.map((scope) => w.tokens.scopes[scope] ?? scope).join(', ')}{' '}
+                {token.expires_at && fill(w.links.until, { day: day(token.expires_at) })}{' '}
+                {token.last_used_at ? fill(w.tokens.used, { time: minute(token.last_used_at) }) : w.tokens.never}
+              </small>
+            </span>
+            <button
+              type="button"
+              class="control"
+              onClick={async () => {
+                await change('tokens/revoke', { site, id: token.id });
+                await again();
+              }}
+            >
+              {w.tokens.revoke}
+            </button>
+          </li>
+        ))}
+      </ul>
+      <Form
+        submit={w.tokens.add}
+        fields={[
+          { name: 'name', label: w.tokens.name },
+          { name: 'scope', label: w.tokens.scope, options: w.tokens.scopes },
+          { name: 'days', label: w.tokens.days, type: 'number', optional: true },
+        ]}
+        send={async ({ name, scope, days }) => {
+          const body = { site, name, scopes: [scope], days: days ? Number(days) : null };
+          const made = await change<{ secret: string }>('tokens', body);
+          await again();
+          return (
+            <>
+              <p>{w.tokens.once}</p>
+              <CopyLine text={made.secret} label={w.tokens.title} />
+            </>
+          );
+        }}
+      />
+    </section>
+  );
+}

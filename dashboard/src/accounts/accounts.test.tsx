@@ -1,0 +1,155 @@
+// @vitest-environment happy-dom
+
+/** Signing in, the pages of an account, and what stands in place of numbers that one may not see. */
+
+import { act } from 'preact/test-utils';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { render } from 'preact';
+import { ApiError } from '../api/client';
+import { Accounts } from '.';
+
+interface Sent {
+  path: string;
+  body?: Record<string, unknown>;
+  csrf?: string | null;
+}
+
+type Reply = unknown | ((body: Record<string, unknown>) => unknown);
+
+let page: HTMLElement;
+let sent: Sent[];
+
+/** A number is a status with that error; [status, field] one with a field. */
+function serve(replies: Record<string, Reply>): void {
+  sent = [];
+  vi.stubGlobal('fetch', async (address: string, init: RequestInit = {}) => {
+    const path = address.split('?')[0] ?? '';
+    const body = init.body ? (JSON.parse(String(init.body)) as Record<string, unknown>) : undefined;
+    sent.push({ path, ...(body && { body }), csrf: new Headers(init.headers).get('x-statnive-csrf') });
+    const key = `${init.method ?? 'GET'} ${path}`;
+    const found = replies[key];
+    const reply = typeof found === 'function' ? found(body ?? {}) : (found ?? [404, null]);
+    if (!Array.isArray(reply)) return new Response(JSON.stringify(reply));
+    const [status, field] = reply;
+    return new Response(JSON.stringify({ error: { field, message: `refused ${status}` } }), { status });
+  });
+}
+
+function open(address: string, error?: ApiError, retry = () => {}): void {
+  history.replaceState(null, '', address);
+  render(<Accounts error={error} retry={retry} />, page);
+}
+
+async function fill(values: Record<string, string>, form = 0): Promise<void> {
+  const element = page.querySelectorAll('form')[form] as HTMLFormElement;
+  for (const [name, value] of Object.entries(values)) {
+    (element.elements.namedItem(name) as HTMLInputElement).value = value;
+  }
+  await act(() => void element.dispatchEvent(new SubmitEvent('submit', { bubbles: true, cancelable: true })));
+}
+
+const ANN = { email: 'ann@example.com', is_operator: true, has_totp: false, recovery_left: 0 };
+const NOBODY = { mode: 'accounts', needs_setup: false, account: null };
+const SIGNED_IN = { ...NOBODY, account: ANN, csrf: 'c1' };
+
+beforeEach(() => {
+  page = document.createElement('div');
+  document.body.append(page);
+});
+
+afterEach(async () => {
+  await act(() => render(null, page));
+  page.remove();
+  vi.unstubAllGlobals();
+});
+
+test('a sign-in asks for the code only when it is due, and says what is wrong', async () => {
+  serve({
+    'GET /api/account': NOBODY,
+    'POST /api/account/login': ({ password }: Record<string, unknown>) =>
+      password === 'right' ? [401, 'code'] : [401, null],
+  });
+  open('/login');
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
+  await fill({ email: 'ann@example.com', password: 'wrong' });
+  await vi.waitFor(() => expect(page.querySelector('[role=alert]')?.textContent).toBe('refused 401'));
+  expect(page.querySelector('[name=code]')).toBeNull();
+  await fill({ email: 'ann@example.com', password: 'right' });
+  await vi.waitFor(() => expect(page.querySelector('[name=code]')).not.toBeNull());
+});
+
+test('while nobody has an account the page says where the link is', async () => {
+  serve({ 'GET /api/account': { ...NOBODY, needs_setup: true } });
+  open('/');
+  await vi.waitFor(() => expect(page.textContent).toContain('printed a link'));
+  expect(page.querySelector('form')).toBeNull();
+});
+
+test('a used setup link says so, and the secret of a link is sent in a body only', async () => {
+  serve({ 'GET /api/account': NOBODY, 'POST /api/account/setup/look': [400, 'link'] });
+  open('/setup#s3cret');
+  await vi.waitFor(() => expect(page.textContent).toContain('was used or has expired'));
+  expect(sent.find(({ path }) => path.endsWith('/look'))?.body).toEqual({ link: 's3cret' });
+  expect(sent.some(({ path }) => path.includes('s3cret'))).toBe(false);
+});
+
+test('a locked link is opened by its password, and the numbers are read again with the key', async () => {
+  serve({ 'GET /api/account': NOBODY, 'POST /api/links/open': { key: 'k1' } });
+  const retry = vi.fn();
+  open('/?auth=l1', new ApiError('refused', '', 401, 'password'), retry);
+  await fill({ password: 'open sesame' });
+  await vi.waitFor(() => expect(retry).toHaveBeenCalledOnce());
+  const { access } = await import('../api/client');
+  expect(access['x-statnive-link']).toBe('k1');
+  delete access['x-statnive-link'];
+});
+
+test('an account shows its sessions and ends one with the token of the session', async () => {
+  const sessions = [
+    { id: 1, label: 'Firefox, Linux', used_at: 1_790_000_000, is_this: true },
+    { id: 2, label: 'Chrome, Android', used_at: 1_790_000_000, is_this: false },
+  ];
+  serve({
+    'GET /api/account': SIGNED_IN,
+    'GET /api/account/sessions': { sessions },
+    'GET /api/sites': { sites: [{ domain: 'example.com', role: 'owner' }] },
+    'GET /api/users': { users: [{ email: ANN.email, is_operator: true, state: 'active', roles: {} }] },
+    'POST /api/account/sessions/end': { ended: 1 },
+  });
+  open('/account');
+  await vi.waitFor(() => expect(page.textContent).toContain('Chrome, Android'));
+  const end = [...page.querySelectorAll('button')].find((button) => button.textContent === 'End');
+  await act(() => end?.click());
+  await vi.waitFor(() => expect(sent.some(({ path }) => path === '/api/account/sessions/end')).toBe(true));
+  const change = sent.find(({ path }) => path === '/api/account/sessions/end');
+  expect(change).toEqual({ path: '/api/account/sessions/end', body: { id: 2 }, csrf: 'c1' });
+  expect(page.querySelector('a[href="/account?site=example.com"]')).not.toBeNull();
+});
+
+test('a token of a site is shown once, and a link with where it leads', async () => {
+  const link = { id: 3, name: 'board', url: 'http://n/share/a?auth=x', has_password: true, expires_at: null };
+  serve({
+    'GET /api/account': SIGNED_IN,
+    'GET /api/people': { people: [{ email: 'bob@example.com', role: 'viewer', is_invited: true }] },
+    'GET /api/links': { public: false, links: [link] },
+    'GET /api/tokens': { tokens: [] },
+    'POST /api/tokens': { secret: 'stnv_once' },
+  });
+  open('/account?site=example.com');
+  await vi.waitFor(() => expect(page.textContent).toContain(link.url));
+  expect(page.textContent).toContain('bob@example.com viewer invited');
+  await fill({ name: 'grafana', days: '' }, 2);
+  await vi.waitFor(() => expect(page.textContent).toContain('stnv_once'));
+  expect(sent.find(({ body }) => body?.name === 'grafana')?.body).toEqual({
+    site: 'example.com',
+    name: 'grafana',
+    scopes: ['stats:read'],
+    days: null,
+  });
+});
+
+test('an address that is none says so', () => {
+  serve({});
+  open('/nothing/here');
+  expect(page.textContent).toContain('There is nothing at this address');
+});

@@ -1,0 +1,78 @@
+/** The chunk of accounts: every page that is not numbers, and what stands in place of numbers that one may not see. */
+
+import { useEffect, useState } from 'preact/hooks';
+import type { ApiError } from '../api/client';
+import { type AccountAnswer, whoAmI } from '../api/change';
+import './accounts.css';
+import { Sites, Users } from './Node';
+import { Own } from './Own';
+import { LinkPassword, SetUp, SignIn } from './SignIn';
+import { Links, People, Tokens } from './Site';
+import { w } from './words';
+
+interface Props {
+  /** Why the numbers can't be seen, where it is that. */
+  error?: ApiError | undefined;
+  retry: () => void;
+}
+
+export function Accounts({ error, retry }: Props) {
+  const path = location.pathname;
+  if (path === '/account') return <Pages />;
+  return (
+    <section class="panel alone accounts">
+      {error?.field === 'password' ? (
+        <LinkPassword opened={retry} />
+      ) : error?.field === 'link' ? (
+        <h1>{w.links.over}</h1>
+      ) : path === '/setup' ? (
+        <SetUp />
+      ) : path === '/login' || path === '/' ? (
+        <SignIn />
+      ) : (
+        <>
+          <h1>{w.nothing}</h1>
+          <a href="/">{w.back}</a>
+        </>
+      )}
+    </section>
+  );
+}
+
+function Pages() {
+  const [answer, setAnswer] = useState<AccountAnswer>();
+  const again = () => void whoAmI().then(setAnswer, () => setAnswer(undefined));
+  useEffect(again, []);
+  if (!answer) return null;
+  const { account, mode } = answer;
+  if (!account && mode !== 'open') {
+    return (
+      <section class="panel alone accounts">
+        <SignIn />
+      </section>
+    );
+  }
+  const site = new URLSearchParams(location.search).get('site');
+  const mayAll = !account || account.is_operator;
+  return (
+    <div class="accounts">
+      <p>
+        <a href={site ? `/?site=${site}` : '/'}>← {w.back}</a>
+      </p>
+      <h1>{site ?? w.own.title}</h1>
+      {site ? (
+        <>
+          <People site={site} />
+          <Links site={site} />
+          <Tokens site={site} />
+        </>
+      ) : (
+        <>
+          {account ? <Own account={account} again={again} /> : <p>{w.open}</p>}
+          <Sites mayAdd={mayAll} />
+          {mayAll && <Users />}
+        </>
+      )}
+    </div>
+  );
+}
