@@ -9,6 +9,7 @@ import type { Plugin } from 'vite';
 const HELPER = `
 const asked = {};
 export const __vitePreload = (load, needs = []) => Promise.all(needs.map((need) => asked[need] ??= new Promise((done, failed) => {
+  if (document.querySelector(\`link[href="/\${need}"]\`)) return done();
   const link = document.createElement('link');
   const style = need.endsWith('.css');
   link.rel = style ? 'stylesheet' : 'modulepreload';

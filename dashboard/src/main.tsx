@@ -26,7 +26,12 @@ function askAhead(): void {
   if (route.metric !== 'total_revenue') prefetch(api.trend(scope, intervalFor(route, daysOf(route.range, today))));
 }
 
+/** Ends the task: a slow phone gets a word in between reading this script, asking, and drawing. */
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+await pause();
 askAhead();
 await chooseLanguage(navigator.languages);
+await pause();
 const root = document.getElementById('app');
 if (root) render(<App />, root);

@@ -267,3 +267,34 @@ def test_the_table_tells_what_the_chart_draws(server: Server, dashboard: Dashboa
     expect(rows).to_have_count(len(points), timeout=PATIENCE_MS)
     views = [int(row.locator("td").nth(2).inner_text().replace("–", "0")) for row in rows.all()]
     assert views == [point["pageviews"] for point in points]
+
+
+def test_a_segment_and_a_note_are_saved_used_and_deleted(server: Server, dashboard: Dashboard) -> None:
+    page = dashboard.page
+    dashboard.open("period=day&f=is:browser:Firefox")
+    page.get_by_role("button", name="Add a filter").click()
+    page.get_by_role("textbox", name="Name of the segment").fill("Foxes", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="Foxes").click(timeout=PATIENCE_MS)
+    (segment,) = httpx.get(f"{server.url}/api/segments", params={"site": SITE}, timeout=60).json()["segments"]
+    dashboard.open(f"period=day&f=is:segment:{segment['id']}")
+    expect(page.locator(".chip")).to_contain_text("Foxes", timeout=PATIENCE_MS)
+    wanted = api(server, "overview", ["is", "visit:browser", ["Firefox"]])["metrics"]
+    assert wanted["pageviews"] == 3
+    expect(dashboard.figure("Page views")).to_have_text("3")
+    page.get_by_role("button", name="Add a filter").click()
+    page.get_by_role("button", name="Delete the segment Foxes").click(timeout=PATIENCE_MS)
+    expect(page.locator(".chip")).to_have_count(0)
+    expect(dashboard.figure("Page views")).to_have_text("7", timeout=PATIENCE_MS)
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="Notes on days").click(timeout=PATIENCE_MS)
+    page.get_by_role("textbox", name="What happened").fill("a launch")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".notes .saved li")).to_contain_text("a launch", timeout=PATIENCE_MS)
+    page.get_by_role("link", name="Table", exact=True).click()
+    expect(page.locator(".trend tbody tr").first).to_contain_text("a launch", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Notes on days").click()
+    page.get_by_role("button", name="Remove the note “a launch”").click()
+    expect(page.locator(".notes .saved li")).to_have_count(0, timeout=PATIENCE_MS)
+    assert httpx.get(f"{server.url}/api/notes", params={"site": SITE}, timeout=60).json() == {"notes": []}

@@ -5,6 +5,7 @@ import { days as daysText, instant } from '../format';
 import { fill, t } from '../i18n';
 import { type Query, refreshAll } from '../state/queries';
 import { Icon } from '../ui/icons';
+import { useAfter } from '../ui/later';
 
 /** Numbers are hour-grained; older than this something is stuck. */
 const BEHIND_MS = 2 * 3_600_000;
@@ -15,7 +16,9 @@ interface Props {
 }
 
 export function Freshness({ query, site }: Props) {
-  const answer = query.outdated ? undefined : query.data;
+  // Days and times are slow to write for the first time: the numbers go first.
+  const written = useAfter(query.data !== undefined);
+  const answer = written && !query.outdated ? query.data : undefined;
   const now = new Date();
   const through = answer?.fresh_through;
   const behind = through !== undefined && (answer?.stale || now.getTime() - Date.parse(through) > BEHIND_MS);

@@ -7,9 +7,11 @@ import type { Query } from '../state/queries';
 import { METRICS, type Metric } from '../state/route';
 import { Link } from '../state/router';
 import { Failure } from '../ui/Failure';
+import { useAfter } from '../ui/later';
 
 export function Headline({ query, chosen }: { query: Query<OverviewAnswer>; chosen: Metric }) {
   const { data, error, outdated, loading, retry } = query;
+  const titled = useAfter(data !== undefined);
   return (
     <div class={`body ${outdated ? 'outdated' : ''}`} aria-busy={loading}>
       {error && !data ? (
@@ -20,7 +22,7 @@ export function Headline({ query, chosen }: { query: Query<OverviewAnswer>; chos
             <li key={name}>
               <Link to={{ metric: name }} aria-current={name === chosen ? 'true' : undefined}>
                 <span class="label">{t.metric[name]}</span>
-                <Figure name={name} answer={data} />
+                <Figure name={name} answer={data} titled={titled} />
               </Link>
             </li>
           ))}
@@ -30,7 +32,14 @@ export function Headline({ query, chosen }: { query: Query<OverviewAnswer>; chos
   );
 }
 
-function Figure({ name, answer }: { name: (typeof METRICS)[number]; answer: OverviewAnswer | undefined }) {
+interface FigureProps {
+  name: (typeof METRICS)[number];
+  answer: OverviewAnswer | undefined;
+  /** Whether it is time for what nobody sees before pointing at it. */
+  titled: boolean;
+}
+
+function Figure({ name, answer, titled }: FigureProps) {
   const value = answer?.metrics[name];
   const before = answer?.comparison;
   const moved = before && change(value, before.metrics[name]);
@@ -38,12 +47,16 @@ function Figure({ name, answer }: { name: (typeof METRICS)[number]; answer: Over
   const better = moved && moved.value > 0 !== (name === 'bounce_rate');
   return (
     <>
-      <span class="value" title={answer && exact(value)}>
+      <span class="value" title={answer && titled ? exact(value) : undefined}>
         {answer ? metricText(name, value) : <i class="skeleton" />}
       </span>
       <span
         class={`change ${moved?.value ? (better ? 'good' : 'bad') : ''}`}
-        title={before && fill(t.trend.before, { value: metricText(name, before.metrics[name]), days: daysText(before) })}
+        title={
+          before && titled
+            ? fill(t.trend.before, { value: metricText(name, before.metrics[name]), days: daysText(before) })
+            : undefined
+        }
       >
         {moved?.text}
       </span>

@@ -20,12 +20,14 @@ export function lazy<Props extends object>(
     const [, setReady] = useState(Loaded !== undefined);
     useEffect(() => {
       if (Loaded) return;
-      load().then(
-        (component) => {
-          Loaded = component;
-          later(() => setReady(true));
-        },
-        () => setFailed(true),
+      return later(() =>
+        load().then(
+          (component) => {
+            Loaded = component;
+            later(() => setReady(true));
+          },
+          () => setFailed(true),
+        ),
       );
     }, []);
     if (Loaded) return <Loaded {...props} />;

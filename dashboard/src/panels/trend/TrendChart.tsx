@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
+import { later } from '../../ui/later';
 import type { Series } from '../course/series';
 
 interface Props {
@@ -30,13 +31,18 @@ const LABEL_PX = 74;
 export function TrendChart(props: Props) {
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (!frame.current) return;
-    const plot = draw(frame.current, props);
-    const observer = new ResizeObserver(([entry]) => entry && plot.setSize(sizeOf(entry.contentRect)));
-    observer.observe(frame.current);
+    const element = frame.current;
+    if (!element) return;
+    let plot: uPlot | undefined;
+    const observer = new ResizeObserver(([entry]) => entry && fit(plot, sizeOf(entry.contentRect)));
+    const giveUp = later(() => {
+      plot = draw(element, props);
+      observer.observe(element);
+    });
     return () => {
+      giveUp();
       observer.disconnect();
-      plot.destroy();
+      plot?.destroy();
     };
   }, [props.series, props.marks, props.theme]);
   return <div class="chart" ref={frame} role="img" aria-label={props.summary} />;
@@ -157,6 +163,11 @@ function tooltip({ series, before, marks, label, labelBefore, format, partial }:
       element.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(y, 0))}px)`;
     },
   };
+}
+
+/** The observer tells of the first size as well: drawing it twice would take a slow phone twice as long. */
+function fit(plot: uPlot | undefined, size: { width: number; height: number }): void {
+  if (plot && (plot.width !== size.width || plot.height !== size.height)) plot.setSize(size);
 }
 
 function sizeOf({ width, height }: { width: number; height: number }) {
