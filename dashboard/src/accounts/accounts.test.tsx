@@ -126,6 +126,19 @@ test('an account shows its sessions and ends one with the token of the session',
   expect(page.querySelector('a[href="/account?site=example.com"]')).not.toBeNull();
 });
 
+test('a session that was renewed in another tab goes on with its new token', async () => {
+  const { change } = await import('../api/change');
+  let token = 'c2';
+  serve({
+    'GET /api/account': () => ({ ...SIGNED_IN, csrf: token }),
+    'POST /api/x': () => (sent.at(-1)?.csrf === token ? { done: true } : [403, 'csrf']),
+  });
+  await change('x', {}); // whatever token is known from before
+  token = 'c3';
+  expect(await change('x', {})).toEqual({ done: true });
+  expect(sent.filter(({ path }) => path === '/api/x').map(({ csrf }) => csrf)).toContain('c3');
+});
+
 test('a token of a site is shown once, and a link with where it leads', async () => {
   const link = { id: 3, name: 'board', url: 'http://n/share/a?auth=x', has_password: true, expires_at: null };
   serve({
