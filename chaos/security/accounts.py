@@ -307,7 +307,7 @@ ATTACKS: Final = (
     Attack("accounts/csrf", "changes that another site's page could send", csrf),
     Attack("accounts/fixation", "planted, kept and ended sessions", fixation),
     Attack("accounts/confusion", "keys of another kind, bent, revoked, in the wrong place", confusion),
-    Attack("accounts/timing", "refused log-ins of known, unknown and disabled accounts", timing),
+    Attack("accounts/timing", "refused log-ins of known, unknown and disabled accounts", timing, quick=False),
     Attack(
         "accounts/guessing", "passwords and setup links guessed; an account locked by strangers", guessing
     ),
