@@ -33,9 +33,9 @@ export function catalogueParts(): Plugin {
   };
 }
 
-/** `given`, and what of `base` it lacks. The forms of a plural belong together. */
+/** `given`, and what of `base` it lacks. The forms of a plural belong together, and so do the entries of a list. */
 export function completed(base: object, given: object): object {
-  if ('other' in base) return given;
+  if ('other' in base || Array.isArray(base)) return given;
   const found = Object.entries(base).map(([key, value]) => {
     const own = (given as Record<string, unknown>)[key];
     return [key, own && typeof own === 'object' ? completed(value, own) : (own ?? value)];

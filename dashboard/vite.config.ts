@@ -34,5 +34,5 @@ export default defineConfig({
     },
   },
   server: { proxy: { '/api': 'http://127.0.0.1:8080', '/tracker.js': 'http://127.0.0.1:8080' } },
-  test: { include: ['src/**/*.test.{ts,tsx}'] },
+  test: { include: ['src/**/*.test.{ts,tsx}'], testTimeout: 60_000 },
 });

@@ -43,7 +43,7 @@ def security(only: str, quick: bool, listing: bool) -> None:
     failed = 0
     with (
         tempfile.TemporaryDirectory(prefix="statnive-security-") as directory,
-        Stage(Path(directory)) as stage,
+        Stage(Path(directory), thorough=not quick) as stage,
     ):
         for attack in chosen:
             line, held = run(attack, stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chaos.security import (
+    accounts,
     databases,
     hostnames,
     http2,
@@ -22,6 +23,7 @@ from chaos.security.attack import Attack
 ATTACKS: Final[tuple[Attack, ...]] = (
     *injection.ATTACKS,
     *pages.ATTACKS,
+    *accounts.ATTACKS,
     *hostnames.ATTACKS,
     *paths.ATTACKS,
     *smuggling.ATTACKS,

@@ -30,9 +30,9 @@ def _metadata(nodes: int, record_bits: int = 24, version: int = 4) -> bytes:
     """The metadata of a database, as the format's description lays it out."""
     number = b"\xc4" + struct.pack(">I", nodes)  # uint32
     return (
-        _MARKER + _map(9) + _text("build_epoch") + b"\x08\x02" + bytes(8) + _text("description") + _map(0) + _text("node_count") + number + _text("record_size") + bytes((0xA1, record_bits))
+        _MARKER + _map(9) + _text("build_epoch") + b"\x04\x02j\xb1;\x80" + _text("description") + _map(1) + _text("en") + _text("x") + _text("node_count") + number + _text("record_size") + bytes((0xA1, record_bits))
         + _text("ip_version") + bytes((0xA1, version)) + _text("database_type") + _text("bomb")
-        + _text("languages") + b"\x00\x04" + _text("binary_format_major_version") + b"\xa1\x02"
+        + _text("languages") + b"\x01\x04" + _text("en") + _text("binary_format_major_version") + b"\xa1\x02"
         + _text("binary_format_minor_version") + b"\xa0"
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def mutants(count: int, seed: int) -> list[bytes]:
             )
         else:
             bent = bytearray(whole[: chance.randrange(1, 60_000)] + tail)
-        for _ in range(chance.randrange(1, 12)):
+        for _ in range(chance.randrange(1, 4)):
             bent[chance.randrange(len(bent))] = chance.randrange(256)
         made.append(bytes(bent))
     return made

@@ -25,7 +25,7 @@ def sql(stage: Stage) -> Told:
     """Statements in every parameter of the reading APIs and in every field of an event."""
     tried = 0
     marker = "/sql-injection"
-    texts = SQL if stage.thorough else SQL[:9]
+    texts = SQL if stage.thorough else SQL[:5]
     with stage.client() as client:
         for text in texts:
             for field in ("n", "r", "d"):

@@ -42,7 +42,7 @@ from statnive.wal.frame import Frame, FrameFault, decode_frame
 from statnive.web.imports import Entry
 
 CORPUS: Final = Path(__file__).parent / "corpus"
-WHOLE_S: Final = 20.0
+WHOLE_S: Final = 6.0
 QUICK_INPUTS: Final = 400
 INPUT_BYTES_MAX: Final = 20_000
 SLOW_S: Final = 5.0  # for one input: no parser may take so long

@@ -23,6 +23,10 @@ from chaos.statnive_node import StatniveNode
 from chaos.tls_pair import make_pair
 
 SITE, FOREIGN = "example.com", "foreign.example"
+PASSWORD = "four plain words here"
+CSRF = "x-statnive-csrf"
+# Who has an account: the operator; a viewer of FOREIGN; a viewer of SITE; somebody who was shut out.
+PEOPLE = {"ann": (True, ""), "bob": (False, FOREIGN), "eve": (False, SITE), "dan": (False, "")}
 AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 )
@@ -48,6 +52,7 @@ class Stage:
         self.pair = make_pair(directory)
         self.settings = {
             **self.pair.settings(),
+            "STATNIVE_AUTH_MODE": "accounts",
             "STATNIVE_SERVER_HSTS_S": "3600",
             "STATNIVE_SERVER_REQUEST_DEADLINE_S": "3",
             "STATNIVE_SERVER_ANSWER_DEADLINE_S": "3",
@@ -56,6 +61,12 @@ class Stage:
             "STATNIVE_SERVER_TLS_CONNECTIONS_MAX": "200",
             "STATNIVE_API_REQUESTS_PER_HOUR": "100000",
             "STATNIVE_GEO_ASN_DATABASE": "none",
+            # Cheap passwords where time is short; what they cost is measured by the thorough run alone.
+            **(
+                {}
+                if thorough
+                else {"STATNIVE_AUTH_PASSWORD_MEMORY_KIB": "1024", "STATNIVE_AUTH_PASSWORD_PASSES": "1"}
+            ),
             **(settings or {}),
         }
         self.node: StatniveNode
@@ -81,6 +92,13 @@ class Stage:
             self.control("POST", "/control/sites", {"domain": site, "timezone": "UTC"})
         wish = {"name": "suite", "scopes": ["stats:read"], "sites": [SITE]}
         self.token = self.control("POST", "/control/tokens", wish)["secret"]
+        for name, (operator, site) in PEOPLE.items():
+            email = f"{name}@example.com"
+            self.control("POST", "/control/users", {"email": email, "operator": operator})
+            self.control("POST", "/control/users/password", {"email": email, "password": PASSWORD})
+            if site:
+                self.control("POST", "/control/users/role", {"site": site, "email": email, "role": "viewer"})
+        self.control("POST", "/control/users/disable", {"email": "dan@example.com"})
 
     # Doors
 
@@ -137,8 +155,40 @@ class Stage:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
 
+    def session(self, name: str) -> httpx.Client:
+        """A client that one of PEOPLE has signed in with; its changes carry the origin and the token of the session."""
+        with self.client() as first:
+            who = {"email": f"{name}@example.com", "password": PASSWORD}
+            answer = first.post("/api/account/login", json=who)
+            expect(
+                answer.status_code == 200, f"{name} can't sign in: {answer.status_code} {answer.text[:100]}"
+            )
+            own = {CSRF: str(first.get("/api/account").json()["csrf"]), "origin": self.node.url}
+            return self.client(cookies=dict(first.cookies), headers=own)
+
+    def without(self, client: httpx.Client, *headers: str) -> httpx.Client:
+        """Another client with the same cookies, that does not send those headers."""
+        kept = {name: value for name, value in client.headers.items() if name not in headers}
+        return self.client(cookies=dict(client.cookies), headers=kept)
+
+    def holdings(self) -> dict[str, Any]:
+        """What a change could have changed: sites, people and their roles, keys."""
+        seen = ("last_used_at", "signed_in_at")
+        return {
+            name: [{key: value for key, value in entry.items() if key not in seen} for entry in found]
+            for kind in ("sites", "users", "tokens")
+            for name, found in self.control("GET", f"/control/{kind}").items()
+            if isinstance(found, list)
+        }
+
     def sign_in(self, context: Any) -> None:
-        """Let a browser's context see the dashboard of this node."""
+        """Let a browser's context see the dashboard of this node, as its operator."""
+        with self.session("ann") as client:
+            cookies = [
+                {"name": name, "value": value, "url": self.node.url}
+                for name, value in dict(client.cookies).items()
+            ]
+        context.add_cookies(cookies)
 
     def figures(self) -> dict[str, float]:
         """/metrics by name."""

@@ -124,7 +124,7 @@ test('a site without any event shows the snippet and waits, until one is seen', 
   expect(text(root, '.first code')).toEqual([
     `<script async src="${location.origin}/tracker.js" data-domain="example.com"></script>`,
   ]);
-  expect(root.querySelector('.headline')).toBeNull();
+  await until(() => expect(root.querySelector('.headline')).toBeNull());
 
   vi.stubGlobal('navigator', { clipboard: { writeText: vi.fn() } });
   click(root, '.first .copy-line button');

@@ -37,18 +37,25 @@ export function exact(value: number | null | undefined): string {
 export function duration(seconds: number | null | undefined): string {
   if (seconds == null || !Number.isFinite(seconds)) return NOTHING;
   const whole = Math.round(seconds);
+  if (t.direction === 'rtl') return clock(whole);
   if (whole < 60) return unit(whole, 'second');
   if (whole < 3600) return `${unit(Math.floor(whole / 60), 'minute')} ${unit(whole % 60, 'second', 2)}`;
   const minutes = Math.round(whole / 60);
   return `${unit(Math.floor(minutes / 60), 'hour')} ${unit(minutes % 60, 'minute', 2)}`;
 }
 
+/** 0:08 · 1:23 · 2:05:00. Intl's narrow units of right-to-left languages are Latin letters the wrong way round. */
+function clock(seconds: number): string {
+  const parts = [Math.floor(seconds / 60) % 60, seconds % 60];
+  if (seconds >= 3600) parts.unshift(Math.floor(seconds / 3600));
+  return parts.map((part, at) => number(part, { minimumIntegerDigits: at ? 2 : 1 })).join(':');
+}
+
 function unit(value: number, name: string, digits = 1): string {
   return number(value, {
     style: 'unit',
     unit: name,
-    // The narrow units of right-to-left languages are Latin letters, which stand the wrong way round.
-    unitDisplay: t.direction === 'rtl' ? 'short' : 'narrow',
+    unitDisplay: 'narrow',
     minimumIntegerDigits: digits,
   });
 }

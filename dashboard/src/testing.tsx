@@ -115,4 +115,5 @@ export async function leave(): Promise<void> {
   refreshAll();
 }
 
-export const until = vi.waitFor;
+/** Waits for as long as a busy machine may take: a chunk that is loaded lazily has to be compiled first. */
+export const until = <T,>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000 });

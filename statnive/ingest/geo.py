@@ -161,9 +161,10 @@ def open_database(path: Path) -> maxminddb.Reader:
             raise BrokenInput(f"{path}: can't be read: {error.strerror}") from None
         try:
             reader = maxminddb.open_database(f"/proc/self/fd/{memory}", maxminddb.MODE_MMAP_EXT)
+            metadata = reader.metadata()  # may be refused only here: the extension opens what it can't decode
         except (maxminddb.InvalidDatabaseError, ValueError, OSError):
             raise BrokenInput(f"{path}: is not a MaxMind-format database, or is cut off") from None
-        _check_tree(path, memory, reader.metadata())
+        _check_tree(path, memory, metadata)
         return reader
     finally:
         os.close(memory)  # the reader's mapping keeps the copy alive

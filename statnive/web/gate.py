@@ -171,7 +171,7 @@ class Gate:
         """Who asks an open node: this machine, by a name that no other site can have."""
         if not _is_loopback(self.address_of(request)):
             raise AccessRefused(403, 'With [auth] mode = "open" the dashboard answers this machine only.')
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        host = _host_of(f"//{request.headers.get('host', '')}")
         if host != "localhost" and not host.endswith(".localhost") and not _is_address(host):
             raise AccessRefused(403, "Ask an open node by its address or as localhost.")
         return _TRUSTED
@@ -241,7 +241,7 @@ class Gate:
         if fetched not in (None, "same-origin"):
             raise AccessRefused(403, "Another site's page can't do this.")
         if origin is not None:
-            asked = urlsplit(origin).netloc.lower()
+            asked = _authority_of(origin)
             if not asked or (asked not in self._hosts(request) and origin != self._public_url):
                 raise AccessRefused(
                     403,
@@ -271,6 +271,22 @@ def _unknown() -> AccessRefused:
 def _missing(access: Access) -> Rejected:
     field = "site_id" if access.token_only else "site"
     return Rejected(field, "is missing: the domain of the site to report on")
+
+
+def _host_of(url: str) -> str:
+    """The host of an address, "" for one that is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # "[::1" and the like
+        return ""
+
+
+def _authority_of(url: str) -> str:
+    """Host and port of an address, "" for one that is none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _peer(request: HTTPConnection) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.e2e.server import NOON_ZONE, Server, statnive
 from tests.e2e.test_browser import CHROMIUM, FLAGS
@@ -113,6 +114,55 @@ def test_axe_finds_nothing_in_persian_and_in_what_opens(server: Server, page: Pa
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
         "the page is wider than its window"
     )
+
+
+LARGE = {"visitors", "visits", "pageviews", "events", "entries", "exits", "views", "total_rows"}
+LONG = {"page", "entry_page", "exit_page", "next", "source", "referrer", "campaign", "city"}
+
+
+OUTSIDE = """() => [...document.querySelectorAll('body *')]
+    .filter((element) => !element.closest('.uplot, .unseen, code, .recent, datalist'))
+    .filter((element) => {
+        const box = element.getBoundingClientRect();
+        return box.right > innerWidth + 1 || box.left < -1;
+    })
+    .map((element) => element.outerHTML.slice(0, 120))"""
+
+
+def exaggerated(answer: Any, size: int, text: str, key: str = "") -> Any:
+    """An answer with `size` for each count and `text` in place of each name."""
+    if isinstance(answer, dict):
+        return {name: exaggerated(value, size, text, name) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [exaggerated(value, size, text, key) for value in answer]
+    if key in LARGE and isinstance(answer, int):
+        return size
+    return f"{text}{answer}" if key in LONG and text and answer else answer
+
+
+@pytest.mark.parametrize(
+    ("language", "size", "text"), [("de", 0, ""), ("fa", 10_000_000, "/a-very-long-path" * 60)]
+)
+def test_nothing_is_wider_than_its_window(
+    server: Server, chromium: Browser, language: str, size: int, text: str
+) -> None:
+    context = chromium.new_context(locale=language, reduced_motion="reduce")
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+
+    def answer(route: Route) -> None:
+        found = route.fetch()
+        route.fulfill(response=found, json=exaggerated(found.json(), size, text))
+
+    page.route(re.compile(r"/api/stats/"), answer)
+    for path, ready in (VIEWS["site"], VIEWS["overview"], VIEWS["settings"], VIEWS["server"]):
+        for width in (320, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            settled(page, server.url + path, ready)
+            fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert fits, (path, width, page.evaluate(OUTSIDE))
+    page.unroute_all(behavior="wait")
+    context.close()
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.e2e.server import NOON_ZONE, Server, statnive
+from tests.e2e.server import NOON_ZONE, TIMEOUT_S, Server, statnive
 
 SITE = "shop.example"
 OPTIONS = ("--site", SITE, "--days", "4", "--visits", "60", "--timezone", NOON_ZONE)
@@ -32,6 +33,15 @@ def test_a_demo_site_has_every_report_filled_and_is_filled_once(tmp_path: Path, 
         (entry,) = server.stats("sites", period="7d")["sites"]
         assert (entry["site"], entry["metrics"]["visitors"]) == (SITE, metrics["visitors"])
         assert sum(point["visitors"] for point in entry["points"]) == metrics["visitors"]
+        status = httpx.get(f"{server.url}/api/operator/status", timeout=TIMEOUT_S).json()
+        events = int(told[1].replace(",", ""))
+        assert {table["table"]: table["rows"] for table in status["tables"]}["events_raw"] == events
+        assert (status["problems"], status["sites"]) == ({}, 1)
+        assert 0 < status["disk"]["free_bytes"] < status["disk"]["total_bytes"]
+        assert status["figures"].keys() == {name.partition("{")[0] for name in server.metrics()} - {
+            "dropped_total"
+        }
+        assert all(status["versions"].values())
         again = statnive("demo", *OPTIONS, data_dir=data_dir)
         assert (again.returncode, "exists" in again.stderr) == (2, True)
         assert server.stats("overview", site=SITE, period="7d")["metrics"] == metrics

@@ -142,6 +142,16 @@ def test_every_cut_of_a_database_is_refused_or_answers(tmp_path: Path) -> None:
     assert refused == len(range(0, len(whole), 997))
 
 
+def test_a_database_whose_description_of_itself_is_broken_is_refused(tmp_path: Path) -> None:
+    """Its reader opens it, and complains only when it is asked what the file is."""
+    bent = bytearray(CITY.read_bytes())
+    bent[bent.rindex(b"database_type") + len(b"database_type") + 1] = 0xFF  # no UTF-8 begins so
+    file = tmp_path / "bent.mmdb"
+    file.write_bytes(bent)
+    with pytest.raises(BrokenInput, match=r"bent\.mmdb"):
+        Geo(file, None)
+
+
 def test_damaged_tree_is_refused(tmp_path: Path) -> None:
     content = bytearray(CITY.read_bytes())
     content[700:707] = b"\xff" * 7  # node 100 leads far beyond the file

@@ -404,6 +404,7 @@ async def test_a_change_by_cookie_needs_our_own_origin_and_the_sessions_token(wo
         "",
     ):
         assert await status(origin=origin) == 403, origin
+    assert await status(origin="http://[::1") == 403
     for site in ("cross-site", "same-site", "none"):
         assert await status(sec_fetch_site=site) == 403
     given = {"origin": NODE, "cookie": whole["cookie"]}
@@ -414,7 +415,7 @@ async def test_a_change_by_cookie_needs_our_own_origin_and_the_sessions_token(wo
     ):
         answer = await world.ask("POST", "/api/sites/public", json=body, headers={**given, **token})
         assert answer.status_code == 403
-    assert world.auditor.kinds().count("csrf_refused") == 12
+    assert world.auditor.kinds().count("csrf_refused") == 13
 
 
 async def test_a_sign_in_by_another_sites_page_is_refused(world: World) -> None:
@@ -485,7 +486,8 @@ async def test_an_open_node_answers_this_machine_by_its_own_names_only(tmp_path:
     assert await status(host="127.0.0.1:8080") == 200
     assert await status(host="localhost:8080") == 200
     assert await status(host="[::1]:8080") == 200
-    assert await status(host="evil.example:8080") == 403  # a name that was rebound to this machine
+    for host in ("evil.example:8080", "[::1", "", "localhost@evil.example", "localhost.evil.example"):
+        assert await status(host=host) == 403, host  # a name that was rebound to this machine, or none
     assert await status(address="203.0.113.9", host="127.0.0.1") == 403
     assert await status(host="127.0.0.1", **{"x-forwarded-for": "203.0.113.9"}) == 403
     body = {"site": "a.example", "public": True}

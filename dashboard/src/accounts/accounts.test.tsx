@@ -6,6 +6,7 @@ import { act } from 'preact/test-utils';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { render } from 'preact';
 import { ApiError } from '../api/client';
+import { until } from '../testing';
 import { Accounts } from '.';
 
 interface Sent {
@@ -70,25 +71,25 @@ test('a sign-in asks for the code only when it is due, and says what is wrong', 
       password === 'right' ? [401, 'code'] : [401, null],
   });
   open('/login');
-  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
+  await until(() => expect(sent.length).toBeGreaterThan(0));
   await fill({ email: 'ann@example.com', password: 'wrong' });
-  await vi.waitFor(() => expect(page.querySelector('[role=alert]')?.textContent).toBe('refused 401'));
+  await until(() => expect(page.querySelector('[role=alert]')?.textContent).toBe('refused 401'));
   expect(page.querySelector('[name=code]')).toBeNull();
   await fill({ email: 'ann@example.com', password: 'right' });
-  await vi.waitFor(() => expect(page.querySelector('[name=code]')).not.toBeNull());
+  await until(() => expect(page.querySelector('[name=code]')).not.toBeNull());
 });
 
 test('while nobody has an account the page says where the link is', async () => {
   serve({ 'GET /api/account': { ...NOBODY, needs_setup: true } });
   open('/');
-  await vi.waitFor(() => expect(page.textContent).toContain('printed a link'));
+  await until(() => expect(page.textContent).toContain('printed a link'));
   expect(page.querySelector('form')).toBeNull();
 });
 
 test('a used setup link says so, and the secret of a link is sent in a body only', async () => {
   serve({ 'GET /api/account': NOBODY, 'POST /api/account/setup/look': [400, 'link'] });
   open('/setup#s3cret');
-  await vi.waitFor(() => expect(page.textContent).toContain('was used or has expired'));
+  await until(() => expect(page.textContent).toContain('was used or has expired'));
   expect(sent.find(({ path }) => path.endsWith('/look'))?.body).toEqual({ link: 's3cret' });
   expect(sent.some(({ path }) => path.includes('s3cret'))).toBe(false);
 });
@@ -98,7 +99,7 @@ test('a locked link is opened by its password, and the numbers are read again wi
   const retry = vi.fn();
   open('/?auth=l1', new ApiError('refused', '', 401, 'password'), retry);
   await fill({ password: 'open sesame' });
-  await vi.waitFor(() => expect(retry).toHaveBeenCalledOnce());
+  await until(() => expect(retry).toHaveBeenCalledOnce());
   const { access } = await import('../api/client');
   expect(access['x-statnive-link']).toBe('k1');
   delete access['x-statnive-link'];
@@ -117,13 +118,26 @@ test('an account shows its sessions and ends one with the token of the session',
     'POST /api/account/sessions/end': { ended: 1 },
   });
   open('/account');
-  await vi.waitFor(() => expect(page.textContent).toContain('Chrome, Android'));
+  await until(() => expect(page.textContent).toContain('Chrome, Android'));
   const end = [...page.querySelectorAll('button')].find((button) => button.textContent === 'End');
   await act(() => end?.click());
-  await vi.waitFor(() => expect(sent.some(({ path }) => path === '/api/account/sessions/end')).toBe(true));
+  await until(() => expect(sent.some(({ path }) => path === '/api/account/sessions/end')).toBe(true));
   const change = sent.find(({ path }) => path === '/api/account/sessions/end');
   expect(change).toEqual({ path: '/api/account/sessions/end', body: { id: 2 }, csrf: 'c1' });
   expect(page.querySelector('a[href="/account?site=example.com"]')).not.toBeNull();
+});
+
+test('a session that was renewed in another tab goes on with its new token', async () => {
+  const { change } = await import('../api/change');
+  let token = 'c2';
+  serve({
+    'GET /api/account': () => ({ ...SIGNED_IN, csrf: token }),
+    'POST /api/x': () => (sent.at(-1)?.csrf === token ? { done: true } : [403, 'csrf']),
+  });
+  await change('x', {}); // whatever token is known from before
+  token = 'c3';
+  expect(await change('x', {})).toEqual({ done: true });
+  expect(sent.filter(({ path }) => path === '/api/x').map(({ csrf }) => csrf)).toContain('c3');
 });
 
 test('a token of a site is shown once, and a link with where it leads', async () => {
@@ -136,10 +150,10 @@ test('a token of a site is shown once, and a link with where it leads', async ()
     'POST /api/tokens': { secret: 'stnv_once' },
   });
   open('/account?site=example.com');
-  await vi.waitFor(() => expect(page.textContent).toContain(link.url));
+  await until(() => expect(page.textContent).toContain(link.url));
   expect(page.textContent).toContain('bob@example.com viewer invited');
   await fill({ name: 'grafana', days: '' }, 2);
-  await vi.waitFor(() => expect(page.textContent).toContain('stnv_once'));
+  await until(() => expect(page.textContent).toContain('stnv_once'));
   expect(sent.find(({ body }) => body?.name === 'grafana')?.body).toEqual({
     site: 'example.com',
     name: 'grafana',

@@ -31,7 +31,19 @@ export async function whoAmI(): Promise<AccountAnswer> {
 
 /** Sends a change, and gives back its answer. Throws an ApiError, with the field that is wrong where one is. */
 export async function change<Answer = unknown>(path: string, body: object): Promise<Answer> {
-  if (csrf === undefined) await whoAmI();
+  if (csrf !== undefined) {
+    try {
+      return await send<Answer>(path, body);
+    } catch (error) {
+      // The session was renewed in another tab: its token is a new one, and nothing was changed yet.
+      if (!(error instanceof ApiError) || error.field !== 'csrf') throw error;
+    }
+  }
+  await whoAmI();
+  return send<Answer>(path, body);
+}
+
+async function send<Answer>(path: string, body: object): Promise<Answer> {
   let response: Response;
   let answer: unknown;
   try {

@@ -40,7 +40,7 @@ export function Funnels(props: CardProps) {
         )}
         {steps.length > 0 && (
           <Link class="all" to={{ funnel: [] }}>
-            {t.funnel.other}
+            {t.funnel.anew}
           </Link>
         )}
       </footer>

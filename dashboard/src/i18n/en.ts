@@ -261,7 +261,7 @@ const en = {
     add: 'Add',
     edit: 'Change the steps',
     done: 'Show the funnel',
-    other: 'Start anew',
+    anew: 'Start anew',
     remove: 'Remove the step {step}',
   },
   journey: {
