@@ -237,7 +237,9 @@ def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
 def _with_headers(
     send: Send, more: tuple[tuple[bytes, bytes], ...], *, is_framed: bool, is_shown_elsewhere: bool
 ) -> Send:
-    ours = ((b"content-security-policy", _FRAMED), *SECURITY_HEADERS[1:]) if is_framed else SECURITY_HEADERS
+    ours: tuple[tuple[bytes, bytes], ...] = SECURITY_HEADERS
+    if is_framed:
+        ours = ((b"content-security-policy", _FRAMED), *ours[1:])
 
     if is_shown_elsewhere:
         ours = tuple((name, b"cross-origin" if name == _CORP else value) for name, value in ours)

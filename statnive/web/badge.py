@@ -34,6 +34,11 @@ THEMES: Final = {
     "light": ("#e7e5dc", "#17211d", "#0a6a57", "#ffffff"),
     "dark": ("#1d2623", "#e9efec", "#63cfb3", "#06231c"),
 }
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "metric": tuple(METRICS),
+    "period": tuple(PERIODS),
+    "theme": tuple(THEMES),
+}
 LABEL_CHARS_MAX: Final = 40
 PARAMETERS: Final = ("metric", "period", "label", "theme")
 _CHAR_PX: Final = 6.6  # of an average character of the font at 11 px; `textLength` makes up the rest
@@ -72,7 +77,7 @@ def badge_of(given: dict[str, str]) -> Badge:
     for name, value in given.items():
         if name not in PARAMETERS:
             raise Rejected(name[:40], f"is unknown; allowed: {', '.join(PARAMETERS)}")
-        allowed = {"metric": METRICS, "period": PERIODS, "theme": THEMES}.get(name)
+        allowed = CHOICES.get(name)
         if allowed is not None and value not in allowed:
             raise Rejected(name, f"must be one of {', '.join(allowed)}")
     label = given.get("label", "")
