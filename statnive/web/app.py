@@ -25,6 +25,7 @@ from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
 from statnive.web import (
     account_routes,
+    badge,
     control,
     dashboard,
     operator,
@@ -47,12 +48,13 @@ _CSP = (
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _FRAMED = _CSP.replace("frame-ancestors 'none'", "frame-ancestors *").encode()
+_CORP = b"cross-origin-resource-policy"
 SECURITY_HEADERS = (
     (b"content-security-policy", _CSP.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
+    (_CORP, b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 
@@ -105,7 +107,12 @@ class PublicApp:
             await self._parts.ingest(scope, receive, send)
             return
         headers = _connection_headers(scope) + self._transport_headers(scope)
-        shown = _with_headers(send, headers, is_framed=self._may_be_framed(scope))
+        shown = _with_headers(
+            send,
+            headers,
+            is_framed=self._may_be_framed(scope),
+            is_shown_elsewhere=scope["path"].startswith(badge.PATH),  # a picture in the site's own pages
+        )
         app: Any = self._api if plausible.serves(scope["raw_path"]) else self._pages
         if app is self._pages and not self._may_see(scope):
             text = "The dashboard is not open to this address; see [server] dashboard_from.\n"
@@ -152,6 +159,7 @@ def public_routes(parts: WebParts) -> list[BaseRoute]:
         *operator.routes(parts),
         *account_routes.routes(parts),
         *people_routes.routes(parts),
+        *badge.routes(parts),
         *dashboard.routes(parts.dashboard_dir),
     ]
 
@@ -226,8 +234,15 @@ def _connection_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"connection", b"close"),) if forwarded and scope["http_version"] in ("1.0", "1.1") else ()
 
 
-def _with_headers(send: Send, more: tuple[tuple[bytes, bytes], ...], *, is_framed: bool) -> Send:
-    ours = ((b"content-security-policy", _FRAMED), *SECURITY_HEADERS[1:]) if is_framed else SECURITY_HEADERS
+def _with_headers(
+    send: Send, more: tuple[tuple[bytes, bytes], ...], *, is_framed: bool, is_shown_elsewhere: bool
+) -> Send:
+    ours: tuple[tuple[bytes, bytes], ...] = SECURITY_HEADERS
+    if is_framed:
+        ours = ((b"content-security-policy", _FRAMED), *ours[1:])
+
+    if is_shown_elsewhere:
+        ours = tuple((name, b"cross-origin" if name == _CORP else value) for name, value in ours)
 
     async def sender(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from statnive.web.badge import short
 from tests.e2e.server import NOON_ZONE, TIMEOUT_S, Server, statnive
 
 SITE = "shop.example"
@@ -42,6 +43,10 @@ def test_a_demo_site_has_every_report_filled_and_is_filled_once(tmp_path: Path, 
             "dropped_total"
         }
         assert all(status["versions"].values())
+        badge = httpx.get(f"{server.url}/badge/{SITE}.svg?metric=pageviews&period=7d", timeout=TIMEOUT_S)
+        assert badge.headers["content-type"].startswith("image/svg+xml")
+        assert badge.headers.get_list("cross-origin-resource-policy") == ["cross-origin"]
+        assert f">{short(metrics['pageviews'])}</text>" in badge.text
         again = statnive("demo", *OPTIONS, data_dir=data_dir)
         assert (again.returncode, "exists" in again.stderr) == (2, True)
         assert server.stats("overview", site=SITE, period="7d")["metrics"] == metrics

@@ -60,6 +60,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("GET", "/metrics"): {"operator", "all-sites read token"},
     ("GET", "/api/sites"): LISTING,
     ("GET", "/api/stats/sites"): LISTING,
+    ("GET", "/badge/{domain}.svg"): READERS,
     ("GET", "/api/notes"): READERS,
     ("GET", "/api/settings"): READERS | MANAGERS,
     **{
