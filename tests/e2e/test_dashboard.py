@@ -298,3 +298,11 @@ def test_a_segment_and_a_note_are_saved_used_and_deleted(server: Server, dashboa
     page.get_by_role("button", name="Remove the note “a launch”").click()
     expect(page.locator(".notes .saved li")).to_have_count(0, timeout=PATIENCE_MS)
     assert httpx.get(f"{server.url}/api/notes", params={"site": SITE}, timeout=60).json() == {"notes": []}
+
+
+def test_refresh_has_the_server_count_anew(dashboard: Dashboard) -> None:
+    dashboard.open()
+    with dashboard.page.expect_response("**/api/stats/refresh*") as refreshed:
+        dashboard.page.get_by_role("button", name="Refresh").click()
+    assert refreshed.value.status in (200, 429)  # once a minute
+    expect(dashboard.figure("Page views")).to_have_text("7")

@@ -1,75 +1,58 @@
-"""Notes by HTTP: added and removed on the control socket, read with the reading API."""
+"""Notes by HTTP: added and removed by a site's owner, read by whoever may see the site."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
-import trio
 
-from statnive.control.snapshot import SnapshotHolder
-from statnive.control.store import ControlStore
-from statnive.web import app, control, settings, stats
+from tests.web.accounts_world import as_session
+from tests.web.test_settings import PAGE, Web
 
-
-class Web:
-    """The routes over a control store."""
-
-    def __init__(self, store: ControlStore) -> None:
-        self.sites = SnapshotHolder(store.snapshot())
-        self.recorded: list[str] = []
-        parts: Any = SimpleNamespace(
-            store=store,
-            sites=self.sites,
-            reload_sites=lambda: setattr(self.sites, "current", store.snapshot()),
-            auditor=SimpleNamespace(record=lambda kind, **more: self.recorded.append(kind)),
-        )
-        self.served: Any = app._starlette(
-            parts, [*stats.routes(parts), *control.routes(parts), *settings.routes(parts)]
-        )
-
-    def ask(self, method: str, url: str, body: object = None) -> httpx.Response:
-        async def work() -> httpx.Response:
-            transport = httpx.ASGITransport(self.served, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-                return await client.request(method, url, json=body)
-
-        return trio.run(work)
+NOTE = {"site": "example.com", "day": "2026-11-03", "text": "a launch"}
 
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
-    with ControlStore.open(tmp_path / "control.db") as store:
-        store.add_site("a.example", "UTC")
-        store.add_site("b.example", "UTC")
-        yield Web(store)
+    made = Web(tmp_path)
+    made.control.add_site("other.example", "UTC")
+    made.reload_sites()
+    yield made
+    made.control.close()
 
 
-@pytest.mark.parametrize("base", ["/control/notes", "/api/notes"])
-def test_a_note_is_added_listed_and_removed(web: Web, base: str) -> None:
-    made = web.ask("POST", base, {"site": "a.example", "day": "2026-11-03", "text": "a launch"})
+def notes(web: Web, site: str) -> Any:
+    return web.request("GET", f"/api/notes?site={site}").json()["notes"]
+
+
+def test_a_note_is_added_listed_and_removed(web: Web) -> None:
+    made = web.change("/api/notes", NOTE)
     assert made.status_code == 201
     note = made.json()
-    assert web.ask("GET", "/api/notes?site=a.example").json() == {"notes": [note]}
-    assert web.ask("GET", "/api/notes?site=b.example").json() == {"notes": []}
-    assert web.ask("POST", f"{base}/{note['id']}/remove", {"site": "a.example"}).json() == note
-    assert web.ask("GET", "/api/notes?site=a.example").json() == {"notes": []}
-    assert web.recorded == ["note_added", "note_removed"]
+    assert (note["day"], note["text"]) == (NOTE["day"], NOTE["text"])
+    assert (notes(web, "example.com"), notes(web, "other.example")) == ([note], [])
+    assert web.change(f"/api/notes/{note['id']}/remove", {"site": "other.example"}).status_code == 400
+    assert web.change(f"/api/notes/{note['id']}/remove", {"site": "example.com"}).json() == note
+    assert notes(web, "example.com") == []
+
+
+def test_who_has_no_part_in_a_site_can_not_add_a_note_to_it(web: Web) -> None:
+    web.page = {**PAGE, **as_session(web.session(web.user("bob@example.com")))}
+    assert web.change("/api/notes", NOTE).status_code in (403, 404)
+    web.page = PAGE
+    assert web.change("/api/notes", NOTE).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("/control/notes", {"site": "a.example", "day": "today", "text": "x"}, "day"),
-        ("/control/notes", {"site": "a.example", "day": "2026-11-03"}, "body"),
-        ("/control/notes", {"site": "c.example", "day": "2026-11-03", "text": "x"}, "domain"),
-        ("/control/notes/9/remove", {"site": "a.example"}, "note"),
+        ("/api/notes", {**NOTE, "day": "today"}, "day"),
+        ("/api/notes", {"site": "example.com", "day": "2026-11-03"}, "body"),
+        ("/api/notes/9/remove", {"site": "example.com"}, "note"),
     ],
 )
 def test_a_bad_body_is_refused_by_its_field(web: Web, path: str, body: Any, field: str) -> None:
-    answer = web.ask("POST", path, body)
+    answer = web.change(path, body)
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, field), answer.text

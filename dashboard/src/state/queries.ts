@@ -117,14 +117,17 @@ export function prefetch<Answer>(read: Read<Answer>): void {
   if (entry.data === undefined) void load(entry);
 }
 
-const CHANGE = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } };
+async function recount(site: string): Promise<void> {
+  const { change } = await import('../api/change');
+  await change(`stats/refresh?${new URLSearchParams({ site })}`, {});
+}
 
 /**
  * Reads everything on the page again and forgets the rest. The server is asked to count anew, which it does once a
  * minute for a site; more often its answers are the same, which is what there is to see.
  */
 export async function refreshAll(site?: string): Promise<void> {
-  if (site) await fetch(`/api/stats/refresh?${new URLSearchParams({ site })}`, CHANGE).catch(() => undefined);
+  if (site) await recount(site).catch(() => undefined);
   for (const [key, entry] of entries) {
     if (entry.listeners.size) void load(entry);
     else entries.delete(key);
