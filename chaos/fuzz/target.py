@@ -34,6 +34,7 @@ _CHARS_MAX: Final = {
     "hostname": limits.HOST_CHARS_MAX,
     "pathname": limits.PATH_CHARS_MAX,
     "previous_pathname": limits.PATH_CHARS_MAX,
+    "entry_pathname": limits.PATH_CHARS_MAX,
     "referrer": limits.REFERRER_BYTES_MAX,
     "referrer_name": limits.HOST_CHARS_MAX,
     "city": 100,
