@@ -96,7 +96,8 @@ class Parsers:
         self._target.send(head, data)
 
     def _head(self, data: bytes) -> None:
-        self._target.send(data, b'{"n":"pageview","u":"https://example.com/"}')
+        head = data.partition(b"\r\n\r\n")[0]  # the lanes hand over a head with its blank line, and no more
+        self._target.send(head + b"\r\n\r\n", b'{"n":"pageview","u":"https://example.com/"}')
 
     def _address(self, data: bytes) -> None:
         found = self._addresses.of("127.0.0.1", data)

@@ -177,7 +177,7 @@ ATTACKS: Final = (
     Attack("slow/slowloris", "heads that never end", slowloris, quick=False),
     Attack("slow/body", "bodies a byte at a time", slow_body, quick=False),
     Attack("slow/read", "answers that are not read", slow_read, quick=False),
-    Attack("slow/idle", "more idle connections than the limit", idle),
+    Attack("slow/idle", "more idle connections than the limit", idle, quick=False),
     Attack("slow/idle-handshakes", "TLS handshakes that never begin", idle_tls, quick=False),
     Attack(
         "slow/slowhttptest",

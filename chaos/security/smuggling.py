@@ -197,7 +197,7 @@ def tunnels(stage: Stage) -> Told:
     tried = 0
     for door in ("plain", "tls"):
         for head in asked:
-            said = stage.say(door, head + b"\r\nHost: x\r\n" + AGENT_LINE + b"\r\n\r\n", silence_s=0.2)
+            said = stage.say(door, head + b"\r\nHost: x\r\n" + AGENT_LINE + b"\r\n\r\n", silence_s=0.1)
             tried += 1
             expect(b" 101 " not in said[:20], f"{head[:40]!r} opened a tunnel")
             expect(b"mirrored" not in said, "TRACE mirrors what it was sent")
