@@ -43,6 +43,7 @@ from statnive.control.store import ControlStore
 
 DRAIN_S: Final = 60.0
 CHECKS_MAX: Final = 10
+AT_START: Final = ("statnive is ready", "nobody has an account yet")  # what a node prints once it is ready
 # Whole hours from UTC: at any time the midnight of one of the sites is less than half an hour away.
 ZONES: Final = tuple(f"Etc/GMT{12 - number:+d}" for number in range(VARIETY.sites))
 # About a thousand events, so that a short outage fills several. Not less: what waits for the disk may fill half of one,
@@ -299,9 +300,13 @@ class Ended:
     output: tuple[str, ...]
 
     def last_words(self) -> list[str]:
-        """What it said beside its log: lines without a time."""
+        """What it said beside its log: lines without a time, and not those of a start."""
         said = (line.rstrip() for line in self.output)
-        return [line for line in said if line and not line[:4].isdigit() and "statnive is ready" not in line]
+        return [
+            line
+            for line in said
+            if line and not line[:4].isdigit() and not any(one in line for one in AT_START)
+        ]
 
 
 def add_sites_by_zone(data_dir: Path) -> None:
