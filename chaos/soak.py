@@ -197,10 +197,10 @@ def _episode(side: Side, began: float) -> None:
     print(f"{hours[0]:7.3f} h  {rig.kind:9} {scenario.letter} {fault}{code}: {verdict}", flush=True)
     if isinstance(scenario, TornLog):
         side.destroyed |= set(scenario.destroyed)
-    if isinstance(
-        scenario, PowerLoss
-    ):  # its image is large, and is looked at with the ledgers of this stretch
-        side.red += scenario.judge(Play([], {"visitors": _end_stage(side)}, []))
+    if isinstance(scenario, PowerLoss):  # its image is large, and is looked at before the next fault
+        _end_stage(side)
+        # With the ledgers of all stretches so far: the image has their events, too, under the same run id.
+        side.red += scenario.judge(Play([], {"visitors": list(side.ledgers)}, []))
 
 
 def _wrong(side: Side, scenario: Scenario, span: Span) -> Iterator[str]:
