@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from statnive.client import ControlClient
-from statnive.commands import Shell
+from statnive.commands import Shell, echo_each
 
 
 def note_group(shell: Shell) -> click.Group:
@@ -47,10 +47,10 @@ def note_group(shell: Shell) -> click.Group:
 
         async def work(client: ControlClient) -> None:
             notes = (await client.get_json("/api/notes", site=site))["notes"]
-            for found in notes:
-                click.echo(_line(found))
-            if not notes:
-                click.echo(f"{site} has no notes; `statnive note add --help` shows how to add one", err=True)
+            echo_each(
+                [_line(found) for found in notes],
+                f"{site} has no notes; `statnive note add --help` shows how to add one",
+            )
 
         shell.run(data_dir, file, work)
 

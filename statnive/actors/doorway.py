@@ -22,7 +22,7 @@ from statnive.ingest import answers
 
 ACCEPTS_PER_ROUND = 64
 REST_S = 1.0
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Doorway:
@@ -55,7 +55,7 @@ class Doorway:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _NO_ROOM:
+                if error.errno in NO_ROOM:
                     self._rest(error)
                     return
                 continue  # the peer gave up between the handshake and here

@@ -19,13 +19,12 @@ from typing import Any
 
 import trio
 
+from statnive.actors.doorway import NO_ROOM, REST_S
 from statnive.actors.slow_lane import SlowLane
 from statnive.certificates import Certificate
 from statnive.config import ServerConfig
 
 HANDSHAKES_MAX = 256
-REST_S = 1.0
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class TlsLane:
@@ -64,7 +63,7 @@ class TlsLane:
             except OSError as error:
                 if error.errno == errno.EBADF or self._stopped.is_set():
                     return
-                if error.errno in _NO_ROOM:
+                if error.errno in NO_ROOM:
                     self._report("accept_paused", f"no more TLS connections can be opened: {error.strerror}")
                     await trio.sleep(REST_S)
                 continue  # else the peer gave up between the handshake and here

@@ -196,17 +196,11 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         return JSONResponse({"id": parts.imports.begin(site), "timezone": site.timezone}, 201)
 
     async def import_entries(request: Request) -> Response:
-        try:
-            entries = msgspec.msgpack.decode(await capped(request, BODY_BYTES_MAX), type=list[Entry])
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise Rejected("body", str(error)) from None
+        entries = await read_packed(request, list[Entry])
         return JSONResponse(await parts.imports.take(int(request.path_params["id"]), entries))
 
     async def import_hits(request: Request) -> Response:
-        try:
-            hits = msgspec.msgpack.decode(await capped(request, BODY_BYTES_MAX), type=list[Hit])
-        except msgspec.DecodeError as error:
-            raise Rejected("body", str(error)) from None
+        hits = await read_packed(request, list[Hit])
         return JSONResponse(await parts.imports.take_hits(int(request.path_params["id"]), hits))
 
     async def finish_import(request: Request) -> Response:
@@ -319,5 +313,13 @@ async def read_body(request: Request, kind: type[T]) -> T:
         if judged is not None:  # by the gate: what was judged is what is done
             return msgspec.convert(judged, kind)
         return msgspec.json.decode(await capped(request, BODY_BYTES_MAX), type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Rejected("body", str(error)) from None
+
+
+async def read_packed(request: Request, kind: type[T]) -> T:
+    """The request's MessagePack body as a `kind`. Raises Rejected naming what is wrong."""
+    try:
+        return msgspec.msgpack.decode(await capped(request, BODY_BYTES_MAX), type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Rejected("body", str(error)) from None

@@ -2,7 +2,7 @@
 
 import { change } from '../api/change';
 import { useState } from 'preact/hooks';
-import { browserTimezone } from '../panels/live/hosts';
+import { browserTimezone } from '../operator/hosts';
 import { CopyLine } from '../ui/CopyLine';
 import { Form } from './Form';
 import { useLoad } from './load';

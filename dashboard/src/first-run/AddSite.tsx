@@ -5,7 +5,7 @@ import { addSite } from '../api/admin';
 import { Form, TextField } from '../forms/fields';
 import { useSend } from '../forms/useSend';
 import { t } from '../i18n/pages';
-import { browserTimezone } from '../panels/live/hosts';
+import { browserTimezone } from '../operator/hosts';
 import { navigate } from '../state/router';
 
 export function AddSite() {

@@ -2,7 +2,7 @@
 
 import { sites } from '../api/client';
 import { t } from '../i18n/pages';
-import { addCommand, browserTimezone } from '../panels/live/hosts';
+import { addCommand, browserTimezone } from '../operator/hosts';
 import { useQuery } from '../state/queries';
 import { CopyLine } from '../ui/CopyLine';
 import { AddSite } from './AddSite';

@@ -295,7 +295,6 @@ const de: Translation = {
     notice: 'Ereignisse von {host} wurden verworfen: Keine Website hat diesen Hostnamen.',
     events: { one: '# Ereignis', other: '# Ereignisse' },
     seen: '{events}, zuletzt {time}',
-    add: 'Damit es künftig zählt:',
     alias: 'Für {site} zählen',
     choose: 'Website, für die {host} zählt',
     own: 'Als Website hinzufügen',

@@ -301,7 +301,6 @@ const en = {
     notice: 'Events for {host} were dropped: no site has this hostname.',
     events: { one: '# event', other: '# events' },
     seen: '{events}, last {time}',
-    add: 'To count it from now on, run:',
     alias: 'Count it for {site}',
     choose: 'Site to count {host} for',
     own: 'Add it as a site',

@@ -301,7 +301,6 @@ const es: Translation = {
     notice: 'Se descartaron eventos de {host}: ningún sitio tiene ese nombre de host.',
     events: { one: '# evento', many: '# eventos', other: '# eventos' },
     seen: '{events}, el último a las {time}',
-    add: 'Para contarlo desde ahora:',
     alias: 'Contarlo para {site}',
     choose: 'Sitio para el que cuenta {host}',
     own: 'Añadirlo como sitio',

@@ -301,7 +301,6 @@ const fr: Translation = {
     notice: 'Des événements de {host} ont été écartés : aucun site n’a ce nom d’hôte.',
     events: { one: '# événement', many: '# événements', other: '# événements' },
     seen: '{events}, le dernier à {time}',
-    add: 'Pour le compter désormais :',
     alias: 'Compter pour {site}',
     choose: 'Site pour lequel compter {host}',
     own: 'Ajouter comme site',

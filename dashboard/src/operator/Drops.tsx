@@ -8,7 +8,7 @@ import { Refusal } from '../forms/fields';
 import { useSend } from '../forms/useSend';
 import { count, instant } from '../format';
 import { fill, plural, t } from '../i18n/pages';
-import { browserTimezone, isHostname } from '../panels/live/hosts';
+import { browserTimezone, isHostname } from './hosts';
 import { useQuery } from '../state/queries';
 import { Icon } from '../ui/icons';
 import { Panel } from '../ui/Panel';
