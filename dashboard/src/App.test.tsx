@@ -294,8 +294,48 @@ test('who is not signed in is asked to, in place of numbers', async () => {
   expect(root.querySelector('header.top')).toBeNull();
 });
 
+test('who may only look is shown no control for writing', async () => {
+  const answers = busy();
+  const sites = (role: string) => [{ domain: 'example.com', timezone: 'UTC', aliases: [], role }];
+  answers['/api/segments'] = { segments: [{ id: 7, name: 'Readers', filters: [] }] };
+  const address = '/?site=example.com&f=is:page:/more';
+  const shown = async (role: string) => {
+    serve({ ...answers, '/api/sites': { sites: sites(role), signed_in: true, operator: false } });
+    const root = open(address);
+    await until(() => expect(root.querySelector('.tools .segments')).not.toBeNull());
+    click(root, '.add button');
+    await until(() => expect(text(root, '.segments-saved .name')).toEqual(['Readers']));
+    const there = (...selectors: string[]) => selectors.filter((selector) => root.querySelector(selector));
+    const found = there('.notes', '.segments-saved .save', '.segments-saved .step');
+    click(root, '.menu button');
+    await until(() => expect(root.querySelector('.menu a[href="/account"]')).not.toBeNull());
+    found.push(...there('.menu a[href^="/settings"]'));
+    await leave();
+    return found.length;
+  };
+  expect(await shown('admin')).toBe(4);
+  expect(await shown('viewer')).toBe(0);
+});
+
+test('settings are not for who may only look: the address leads to the numbers', async () => {
+  const sites = [{ domain: 'example.com', timezone: 'UTC', aliases: [], role: 'viewer' }];
+  serve({ ...busy(), '/api/sites': { sites, signed_in: true, operator: false } });
+  const root = open('/settings?site=example.com');
+  await until(() => expect(text(root, '.headline .value')[0]).toBe('41'));
+  expect(location.pathname).toBe('/');
+});
+
+test('who may only look at a site without events waits for them without a snippet', async () => {
+  const sites = [{ domain: 'example.com', timezone: 'UTC', aliases: [], role: 'viewer' }];
+  const asked = serve({ ...unseen(), '/api/sites': { sites, signed_in: false, operator: false } });
+  const root = open('/?site=example.com');
+  await until(() => expect(text(root, '.waiting')[0]).toBe('Waiting for the first event from example.com …'));
+  expect(root.querySelector('code')).toBeNull();
+  expect(asked.some((address) => address.includes('operator'))).toBe(false);
+});
+
 test('public sites are shown by their address; without one there is the sign-in', async () => {
-  const sites = [{ domain: 'example.com', timezone: 'UTC', aliases: [] }];
+  const sites = [{ domain: 'example.com', timezone: 'UTC', aliases: [], role: 'viewer' }];
   const account = { mode: 'accounts', needs_setup: false, account: null };
   const asked = serve({
     ...busy(),

@@ -30,7 +30,7 @@ const LISTS = [
 export function busy(): Answers {
   return {
     '/api/sites': {
-      sites: [{ domain: 'example.com', timezone: 'Europe/Berlin', aliases: ['www.example.com'] }],
+      sites: [{ domain: 'example.com', timezone: 'Europe/Berlin', aliases: ['www.example.com'], role: 'owner' }],
       signed_in: true,
       operator: true,
     },

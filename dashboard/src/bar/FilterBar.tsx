@@ -23,7 +23,7 @@ export function FilterBar({ site, route }: { site: Site | undefined; route: Rout
           </>
         }
       >
-        {(close) => site && <FilterMenu site={site.domain} route={route} close={close} />}
+        {(close) => site && <FilterMenu site={site} route={route} close={close} />}
       </Popover>
       {route.filters.length > 0 && <Chips route={route} site={site?.domain} />}
     </div>

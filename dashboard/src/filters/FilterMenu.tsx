@@ -3,9 +3,11 @@
 import { useState } from 'preact/hooks';
 import { list } from '../api/client';
 import { ApiError, post, segments as segmentsRead } from '../api/more';
+import type { Site } from '../api/types';
 import { fill, t } from '../i18n/whole';
 import { dimName } from '../lists/names';
 import { apiFilters, type Filter, withFilter } from '../state/filters';
+import { mayWrite } from '../state/may';
 import { reload, useQuery } from '../state/queries';
 import type { Route } from '../state/route';
 import { Link, navigate } from '../state/router';
@@ -18,7 +20,7 @@ import { GROUPS } from './dims';
 import { FilterEditor } from './FilterEditor';
 
 interface Props {
-  site: string;
+  site: Site;
   route: Route;
   close: Close;
 }
@@ -33,7 +35,7 @@ export function FilterMenu({ site, route, close }: Props) {
     };
     return (
       <PopoverPanel key={dim} title={dimName(dim)} close={close}>
-        <FilterEditor site={site} route={route} filter={{ op: 'is', dim, values: [] }} done={done} back={() => setDim('')} />
+        <FilterEditor site={site.domain} route={route} filter={{ op: 'is', dim, values: [] }} done={done} back={() => setDim('')} />
       </PopoverPanel>
     );
   }
@@ -64,7 +66,7 @@ export function FilterMenu({ site, route, close }: Props) {
             )
           );
         })}
-        <Properties site={site} route={route} fits={fits} choose={setDim} />
+        <Properties site={site.domain} route={route} fits={fits} choose={setDim} />
       </div>
       <Segments site={site} route={route} close={close} />
     </PopoverPanel>
@@ -105,9 +107,11 @@ function Properties({ site, route, fits, choose }: PropertiesProps) {
   );
 }
 
-/** Saved filters: apply one, save those that hold, forget one. */
-function Segments({ site, route }: Props) {
+/** Saved filters: apply one; who looks after the site may save those that hold, and forget one. */
+function Segments({ site: of, route }: Props) {
+  const site = of.domain;
   const saved = useQuery(segmentsRead(site)).data?.segments ?? [];
+  const writes = mayWrite(of);
   const [name, setName] = useState('');
   const [wrong, setWrong] = useState('');
   const send = async (path: string, body: object) => {
@@ -120,7 +124,7 @@ function Segments({ site, route }: Props) {
     }
     reload(segmentsRead(site));
   };
-  const own = route.filters.filter(({ dim }) => dim !== 'segment');
+  const own = writes ? route.filters.filter(({ dim }) => dim !== 'segment') : [];
   if (!saved.length && !own.length) return null;
   return (
     <section class="segments-saved">
@@ -134,18 +138,20 @@ function Segments({ site, route }: Props) {
             >
               <Icon name="bookmark" /> {text}
             </Link>
-            <button
-              type="button"
-              class="control plain step"
-              aria-label={fill(t.segments.remove, { name: text })}
-              onClick={() => {
-                const used = ({ dim, values }: Filter) => dim === 'segment' && values[0] === String(id);
-                if (route.filters.some(used)) navigate({ filters: route.filters.filter((filter) => !used(filter)) });
-                void send(`segments/${id}/remove`, {});
-              }}
-            >
-              <Icon name="close" />
-            </button>
+            {writes && (
+              <button
+                type="button"
+                class="control plain step"
+                aria-label={fill(t.segments.remove, { name: text })}
+                onClick={() => {
+                  const used = ({ dim, values }: Filter) => dim === 'segment' && values[0] === String(id);
+                  if (route.filters.some(used)) navigate({ filters: route.filters.filter((filter) => !used(filter)) });
+                  void send(`segments/${id}/remove`, {});
+                }}
+              >
+                <Icon name="close" />
+              </button>
+            )}
           </li>
         ))}
       </ul>

@@ -1,9 +1,14 @@
-/** A site without any event: the snippet, a look every few seconds whether one has come, and why none does. */
+/**
+ * A site without any event: a look every few seconds whether one has come; for who looks after the site the snippet
+ * too, and for operators why none comes.
+ */
 
+import { sites } from '../api/client';
 import { realtime } from '../api/more';
 import type { Site } from '../api/types';
 import { fill, t } from '../i18n/pages';
 import { Drops } from '../operator/Drops';
+import { mayWrite } from '../state/may';
 import { refreshAll, useQuery } from '../state/queries';
 import { Failure } from '../ui/Failure';
 import { Icon } from '../ui/icons';
@@ -14,13 +19,19 @@ const AGAIN_MS = 3_000;
 
 export function FirstEvent({ site }: { site: Site }) {
   const query = useQuery(realtime(site.domain), AGAIN_MS);
+  const operator = useQuery(sites()).data?.operator;
+  const writes = mayWrite(site);
   const seen = query.data !== undefined && (query.data.visitors > 0 || query.data.pageviews > 0);
   return (
     <>
       <section class="panel first">
-        <h2>{fill(t.first.title, { site: site.domain })}</h2>
-        <p>{t.first.text}</p>
-        <Snippets domain={site.domain} />
+        {writes && (
+          <>
+            <h2>{fill(t.first.title, { site: site.domain })}</h2>
+            <p>{t.first.text}</p>
+            <Snippets domain={site.domain} />
+          </>
+        )}
         {query.error ? (
           <Failure error={query.error} retry={query.retry} />
         ) : seen ? (
@@ -34,11 +45,11 @@ export function FirstEvent({ site }: { site: Site }) {
         ) : (
           <>
             <Waiting text={fill(t.first.waiting, { site: site.domain })} />
-            <p class="note">{t.first.hint}</p>
+            {writes && <p class="note">{t.first.hint}</p>}
           </>
         )}
       </section>
-      <Drops everyMs={AGAIN_MS} site={site.domain} />
+      {operator && <Drops everyMs={AGAIN_MS} site={site.domain} />}
     </>
   );
 }

@@ -3,6 +3,7 @@
 import type { Site } from '../api/types';
 import { LANGUAGES, locale, rememberLanguage } from '../i18n';
 import { t } from '../i18n/whole';
+import { mayWrite } from '../state/may';
 import { Link } from '../state/router';
 import { Icon } from '../ui/icons';
 import type { Close } from '../ui/Popover';
@@ -26,7 +27,7 @@ export function Menu({ site, several, operator, link, close }: Props) {
             <Link to={{ site: undefined, view: undefined }}>{t.site.all}</Link>
           </li>
         )}
-        {site && site.role !== 'viewer' && (
+        {site && mayWrite(site) && (
           <li>
             <Link to={{ view: 'settings' }}>{t.menus.settings}</Link>
           </li>

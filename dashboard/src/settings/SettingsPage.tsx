@@ -1,12 +1,14 @@
 /** Everything that can be set for one site. Each part is a form of its own and is kept when it is sent. */
 
 import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
 import { settings } from '../api/admin';
 import type { Site } from '../api/types';
 import { Snippets } from '../first-run/Snippets';
 import { fill, t } from '../i18n/pages';
+import { mayWrite } from '../state/may';
 import { useQuery } from '../state/queries';
-import { Link } from '../state/router';
+import { Link, navigate } from '../state/router';
 import { Answered } from '../ui/Panel';
 import { ExclusionsForm } from './ExclusionsForm';
 import { Funnels } from './Funnels';
@@ -18,6 +20,12 @@ import './settings.css';
 
 export function SettingsPage({ site }: { site: Site }) {
   const query = useQuery(settings(site.domain));
+  const writes = mayWrite(site);
+  // Until the list of sites is here, a site has no time zone, and everybody is a viewer.
+  const looksOnly = !writes && site.timezone !== '';
+  useEffect(() => {
+    if (looksOnly) navigate({ view: undefined }, 'replace');
+  }, [looksOnly]);
   return (
     <div class="settings">
       <h1>{fill(t.settings.of, { site: site.domain })}</h1>
@@ -26,7 +34,7 @@ export function SettingsPage({ site }: { site: Site }) {
           {t.settings.back}
         </Link>
       </p>
-      <Answered query={query}>
+      <Answered query={writes ? query : { ...query, data: undefined }}>
         {(found) => (
           <div class="parts">
             <Part title={t.settings.hosts} note={t.settings.hostsNote}>

@@ -8,6 +8,7 @@ import { change } from '../../format';
 import { moneyText, mainMoney } from '../../format-money';
 import { t } from '../../i18n/whole';
 import { type Days, daysOf } from '../../state/dates';
+import { mayWrite } from '../../state/may';
 import { useQuery } from '../../state/queries';
 import { intervalFor, intervalsFor, type Route } from '../../state/route';
 import { Link } from '../../state/router';
@@ -38,7 +39,7 @@ export function Trend({ site, scope, route, today = '', latest }: Props) {
     <>
       <div class="tools">
         {scope && <Revenue scope={scope} chosen={money} />}
-        {site && days && <Notes site={site.domain} notes={notes} today={today} />}
+        {site && days && mayWrite(site) && <Notes site={site.domain} notes={notes} today={today} />}
         {intervals.length > 1 && (
           <Choice
             title={t.trend.grain}
