@@ -1,23 +1,25 @@
 /**
  * Cuts English into parts, so that the first load carries only the sentences of the first screen, while a language
- * stays one file: `en.ts?first`, `en.ts?rest` for lazy panels and `en.ts?pages` for pages that are seldom opened.
+ * stays one file: `en.ts?first`, `en.ts?rest` for lazy panels, `en.ts?pages` for pages that are seldom opened and
+ * `en.ts?accounts` for those of accounts.
  * `de.ts?whole` is a language with the English sentences where it has none.
  */
 
 import { dirname, join } from 'node:path';
 import { runnerImport, type Plugin } from 'vite';
-import { FIRST, PAGES } from './src/i18n/halves.ts';
+import { ACCOUNTS, FIRST, PAGES } from './src/i18n/halves.ts';
 
 const PARTS: Record<string, string> = Object.fromEntries([
   ...FIRST.map((area) => [area, 'first']),
   ...PAGES.map((area) => [area, 'pages']),
+  ...ACCOUNTS.map((area) => [area, 'accounts']),
 ]);
 
 export function catalogueParts(): Plugin {
   return {
     name: 'catalogue-parts',
     async load(id) {
-      const [, file, half] = /^(.*\/i18n\/\w\w\.ts)\?(first|rest|pages|whole)$/.exec(id) ?? [];
+      const [, file, half] = /^(.*\/i18n\/\w\w\.ts)\?(first|rest|pages|accounts|whole)$/.exec(id) ?? [];
       if (!file) return undefined;
       this.addWatchFile(file);
       const { module } = await runnerImport<{ default: object }>(file);

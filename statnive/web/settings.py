@@ -108,6 +108,7 @@ def _settings(parts: WebParts) -> Endpoint:
         if site is None:
             raise Rejected("site", f"{domain[:60]} is not a site of this node")
         found = settings_json(site)
+        found["public"] = site.id in parts.accounts.directory.public_site_ids
         if not parts.gate.may_edit(request.state.caller, site):
             del found["exclusions"]  # whose addresses are not counted is nobody's business
         return JSONResponse(found, headers=NO_STORE)

@@ -211,6 +211,12 @@ def test_settings_that_are_saved_hold_for_the_next_event(server: Server, page: P
     with page.expect_response("**/api/settings") as saved:
         section.get_by_role("button", name="Save").click()
     assert saved.value.status == 200
+    public = page.get_by_label("Public: anyone may see them")
+    for wanted in (True, False):
+        with page.expect_response("**/api/sites/public") as sent:
+            public.click()
+        assert sent.value.json() == {"site": DEMO, "public": wanted}
+        expect(public).to_be_checked(checked=wanted)
     assert server.event(host=DEMO, path="/admin/users").headers["x-statnive-dropped"] == "excluded=1"
     assert "x-statnive-dropped" not in server.event(host=DEMO, path="/").headers
     goals = page.locator("section", has=page.get_by_role("heading", name="Goals"))

@@ -272,6 +272,8 @@ async def test_a_public_site_is_read_by_anyone_and_its_neighbour_is_not(tmp_path
     assert (await world.ask("GET", "/api/stats/overview", **ask)).status_code == PROBED
     other = await world.ask("GET", "/api/stats/overview", app=probed, params={"site": "b.example"})
     assert other.status_code == 401
+    settings = await world.ask("GET", "/api/settings", params={"site": "a.example"})
+    assert settings.json()["public"] is True
     listed = (await world.ask("GET", "/api/sites")).json()
     assert [site["domain"] for site in listed["sites"]] == ["a.example"]
     assert listed["signed_in"] is False

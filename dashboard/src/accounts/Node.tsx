@@ -78,7 +78,7 @@ export function PassOn({ url }: { url: string }) {
 
 function roles(user: User): string {
   return Object.entries(user.roles)
-    .map(([site, role]) => `${site}: ${role}`)
+    .map(([site, role]) => `${site}: ${w.role[role] ?? role}`)
     .join(', ');
 }
 
@@ -97,8 +97,13 @@ export function Sites({ mayAdd }: { mayAdd: boolean }) {
       <ul class="rows">
         {data?.sites.map(({ domain, role }) => (
           <li key={domain}>
-            {role === 'viewer' ? <span>{domain}</span> : <a href={`/account?site=${domain}`}>{domain}</a>}
-            <small>{role}</small>
+            {role === 'viewer' ? <span>{domain}</span> : <a href={`/account?${new URLSearchParams({ site: domain })}`}>{domain}</a>}
+            <small>{w.role[role] ?? role}</small>
+            {role !== 'viewer' && (
+              <a class="control" href={`/settings?${new URLSearchParams({ site: domain })}`}>
+                {w.sites.settings}
+              </a>
+            )}
           </li>
         ))}
       </ul>

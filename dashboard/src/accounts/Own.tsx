@@ -2,7 +2,8 @@
 
 import { useState } from 'preact/hooks';
 import { type Account, change } from '../api/change';
-import { fill } from '../i18n';
+import { count } from '../format';
+import { fill, plural } from '../i18n';
 import { CopyLine } from '../ui/CopyLine';
 import { type Field, Form } from './Form';
 import { minute, useLoad } from './load';
@@ -71,7 +72,7 @@ function Totp({ account, again }: { account: Account; again: () => void }) {
       <header>
         <h2>{w.totp.title}</h2>
       </header>
-      <p>{account.has_totp ? fill(w.totp.on, { count: String(account.recovery_left) }) : w.totp.off}</p>
+      <p>{account.has_totp ? plural(w.totp.on, account.recovery_left, count(account.recovery_left)) : w.totp.off}</p>
       {codes && (
         <div role="status">
           <p>{w.totp.codes}</p>

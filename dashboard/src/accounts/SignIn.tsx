@@ -4,9 +4,11 @@ import { useEffect, useState } from 'preact/hooks';
 import { access, ApiError } from '../api/client';
 import { change, whoAmI } from '../api/change';
 import { fill } from '../i18n';
+import { Coded } from './Coded';
 import { type Field, Form, said, type Values } from './Form';
 import { w } from './words';
 
+const NEW_LINK = 'statnive user passwd EMAIL';
 const EMAIL: Field = { name: 'email', label: w.signIn.email, type: 'email', autocomplete: 'username' };
 
 export function SignIn() {
@@ -39,7 +41,9 @@ export function SignIn() {
           ...(needsCode ? [{ name: 'code', label: w.signIn.code, autocomplete: 'one-time-code' }] : []),
         ]}
       />
-      <p class="note">{w.signIn.forgotten}</p>
+      <p class="note">
+        <Coded sentence={w.signIn.forgotten} code={NEW_LINK} />
+      </p>
     </>
   );
 }
@@ -58,7 +62,9 @@ export function SetUp() {
     return (
       <>
         <h1>{error.field === 'link' ? w.setup.over : said(error)}</h1>
-        <p>{w.setup.again}</p>
+        <p>
+          <Coded sentence={w.setup.again} code={NEW_LINK} />
+        </p>
       </>
     );
   }

@@ -15,7 +15,7 @@ interface Person {
 }
 
 export function People({ site }: { site: string }) {
-  const { data, error, again } = useLoad<{ people: Person[] }>(`/api/people?site=${site}`, 'people');
+  const { data, error, again } = useLoad<{ people: Person[] }>(`/api/people?${new URLSearchParams({ site })}`, 'people');
   if (error?.status === 403) return null; // for owners only
   const set = async (email: string, role: string | null) => {
     const answer = await change<{ setup_url?: string }>('people', { site, email, role });
@@ -33,7 +33,7 @@ export function People({ site }: { site: string }) {
         {data?.people.map((person) => (
           <li key={person.email}>
             <span>
-              {person.email} <small>{person.role} {person.is_invited && w.users.state.invited}</small>
+              {person.email} <small>{w.role[person.role] ?? person.role} {person.is_invited && w.users.state.invited}</small>
             </span>
             <button type="button" class="control" onClick={() => set(person.email, null)}>
               {w.people.remove}
@@ -62,7 +62,7 @@ interface Link {
 }
 
 export function Links({ site }: { site: string }) {
-  const { data, again } = useLoad<{ public: boolean; links: Link[] }>(`/api/links?site=${site}`, 'links');
+  const { data, again } = useLoad<{ links: Link[] }>(`/api/links?${new URLSearchParams({ site })}`, 'links');
   const act = async (path: string, body: object) => {
     await change(path, { site, ...body });
     await again();
@@ -72,15 +72,6 @@ export function Links({ site }: { site: string }) {
       <header>
         <h2>{w.links.title}</h2>
       </header>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={data?.public ?? false}
-          disabled={!data}
-          onChange={(event) => act('sites/public', { public: event.currentTarget.checked })}
-        />
-        <span>{w.links.public}</span>
-      </label>
       {data?.links.length === 0 && <p class="note">{w.links.none}</p>}
       <ul class="rows">
         {data?.links.map((link) => (
@@ -122,7 +113,7 @@ interface Token {
 }
 
 export function Tokens({ site }: { site: string }) {
-  const { data, again } = useLoad<{ tokens: Token[] }>(`/api/tokens?site=${site}`, 'tokens');
+  const { data, again } = useLoad<{ tokens: Token[] }>(`/api/tokens?${new URLSearchParams({ site })}`, 'tokens');
   return (
     <section class="panel">
       <header>

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
 import { type AccountAnswer, whoAmI } from '../api/change';
 import './accounts.css';
+import { Coded } from './Coded';
 import { Sites, Users } from './Node';
 import { Own } from './Own';
 import { LinkPassword, SetUp, SignIn } from './SignIn';
@@ -57,7 +58,9 @@ function Pages() {
   return (
     <div class="accounts">
       <p>
-        <a href={site ? `/?site=${site}` : '/'}>← {w.back}</a>
+        <a class="link" href={site ? `/?${new URLSearchParams({ site })}` : '/'}>
+          {w.back}
+        </a>
       </p>
       <h1>{site ?? w.own.title}</h1>
       {site ? (
@@ -68,7 +71,7 @@ function Pages() {
         </>
       ) : (
         <>
-          {account ? <Own account={account} again={again} /> : <p>{w.open}</p>}
+          {account ? <Own account={account} again={again} /> : <p><Coded sentence={w.open} code='[auth] mode = "open"' /></p>}
           <Sites mayAdd={mayAll} />
           {mayAll && <Users />}
         </>

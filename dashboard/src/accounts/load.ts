@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiError, get, type Read } from '../api/client';
+import { locale } from '../i18n';
 
 export interface Loaded<Answer> {
   data: Answer | undefined;
@@ -26,9 +27,9 @@ export function useLoad<Answer>(url: string, ...needs: (keyof Answer & string)[]
 
 /** An instant in the person's own time, to the minute. */
 export function minute(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+  return new Date(seconds * 1000).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 export function day(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleDateString([], { dateStyle: 'medium' });
+  return new Date(seconds * 1000).toLocaleDateString(locale, { dateStyle: 'medium' });
 }

@@ -47,6 +47,8 @@ export interface Exclusions {
 export interface SiteSettings extends Site {
   /** ISO 4217, or "". */
   currency: string;
+  /** Whether everybody may see the numbers. */
+  public: boolean;
   goals: Goal[];
   segments: Segment[];
   funnels: SavedFunnel[];

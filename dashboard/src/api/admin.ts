@@ -29,8 +29,10 @@ export const operatorDrops = (): Read<OperatorDrops> => ({ url: '/api/operator/d
 
 export const addSite = (domain: string, timezone: string) => send<Site>('sites', { domain, timezone });
 
-export const changeSite = (site: string, change: Partial<Omit<SiteSettings, 'goals' | 'segments' | 'funnels'>>) =>
+export const changeSite = (site: string, change: Partial<Omit<SiteSettings, 'goals' | 'segments' | 'funnels' | 'public'>>) =>
   send<SiteSettings>('settings', { site, ...change });
+
+export const setPublic = (site: string, wanted: boolean) => send<unknown>('sites/public', { site, public: wanted });
 
 export const addAlias = (site: string, host: string) => send<SiteSettings>('aliases', { site, host });
 

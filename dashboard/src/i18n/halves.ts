@@ -18,5 +18,7 @@ export const FIRST = [
   'attention',
   'error',
 ] as const;
+/** Only on the pages of accounts and of the sign-in: `accounts/words` has them. */
+export const ACCOUNTS = ['accounts'] as const;
 /** The areas of pages that are seldom opened: the settings, the server, the first run. `i18n/pages` has them. */
 export const PAGES = ['snippet', 'add', 'settings', 'operator', 'unknownSite'] as const;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { completed } from '../../catalogue';
+import { w } from '../accounts/words';
 import english from './en';
 import { missingIn, placeholders, sentences } from './compare';
 import { fill, plural, t } from './pages';
@@ -8,7 +9,7 @@ const languages = import.meta.glob<{ default: object }>(['./??.ts', '!./en.ts'],
 const others = Object.entries(languages).map(([name, { default: catalogue }]) => [name.slice(2, 4), catalogue] as const);
 
 test('the parts of the catalogue together are the whole', () => {
-  expect(t).toEqual(english);
+  expect({ ...t, accounts: w }).toEqual(english);
 });
 
 test('there are the languages that are promised', () => {

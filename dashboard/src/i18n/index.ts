@@ -2,11 +2,12 @@
 
 import type { Catalogue } from './en';
 import english from './en?first';
-import type { FIRST, PAGES } from './halves';
+import type { ACCOUNTS, FIRST, PAGES } from './halves';
 
 export type FirstHalf = Pick<Catalogue, (typeof FIRST)[number]>;
 export type Pages = Pick<Catalogue, (typeof PAGES)[number]>;
-export type Rest = Omit<Catalogue, keyof FirstHalf | keyof Pages>;
+export type Accounts = Pick<Catalogue, (typeof ACCOUNTS)[number]>;
+export type Rest = Omit<Catalogue, keyof FirstHalf | keyof Pages | keyof Accounts>;
 
 // One lazy chunk for each language beside en.ts, so that a new one costs nobody else a byte.
 const others = import.meta.glob<{ default: Catalogue }>(['./??.ts', '!./en.ts'], { query: '?whole' });

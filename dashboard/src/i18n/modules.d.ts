@@ -11,6 +11,10 @@ declare module '*?whole' {
   const catalogue: import('./en').Catalogue;
   export default catalogue;
 }
+declare module '*?accounts' {
+  const part: import('./index').Accounts;
+  export default part;
+}
 declare module '*?pages' {
   const part: import('./index').Pages;
   export default part;

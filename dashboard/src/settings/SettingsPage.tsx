@@ -14,6 +14,7 @@ import { ExclusionsForm } from './ExclusionsForm';
 import { Funnels } from './Funnels';
 import { Goals } from './Goals';
 import { Hosts } from './Hosts';
+import { Seen } from './Seen';
 import { Segments } from './Segments';
 import { ZoneForm } from './ZoneForm';
 import './settings.css';
@@ -42,6 +43,9 @@ export function SettingsPage({ site }: { site: Site }) {
             </Part>
             <Part title={t.settings.zone} note={t.settings.zoneNote}>
               <ZoneForm key={`${found.timezone} ${found.currency}`} found={found} />
+            </Part>
+            <Part title={t.settings.seen} note={t.settings.seenNote}>
+              <Seen found={found} />
             </Part>
             <Part title={t.settings.goals} note={t.settings.goalsNote}>
               <Goals found={found} />
