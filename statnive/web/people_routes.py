@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 NO_STORE: Final = {"cache-control": "no-store"}
 INVITE_LIFE_S: Final = 7 * 86_400
+THEMES: Final = ("light", "dark", "system")
 
 
 class NewSite(msgspec.Struct, forbid_unknown_fields=True):
@@ -333,13 +334,20 @@ class Sharing:
         return JSONResponse({"key": self._accounts.key_for(link)}, headers=NO_STORE)
 
     async def page(self, request: Request) -> Response:
-        """Plausible's address of a shared link, to the dashboard's own."""
+        """Plausible's address of a shared link, to the dashboard's own. Its `theme` (light, dark or system), and with
+        `embed=true` in any case one, makes it the page for a frame.
+        """
         site = self._parts.sites.current.lookup(request.path_params["domain"])
         secret = request.query_params.get("auth", "")
         link = self._accounts.locked_link(secret)
         if link is None or site is None or link.site_id != site.id:
             return RedirectResponse("/?auth=over", 302, NO_STORE)
-        return RedirectResponse(f"/?site={site.domain}&auth={secret}", 302, NO_STORE)
+        embedded = "system" if request.query_params.get("embed") == "true" else ""
+        theme = request.query_params.get("theme", embedded)
+        if theme not in ("", *THEMES):
+            raise Rejected("theme", f"must be one of {', '.join(THEMES)}, not {theme[:60]}")
+        more = f"&theme={theme}" if theme else ""
+        return RedirectResponse(f"/?site={site.domain}&auth={secret}{more}", 302, NO_STORE)
 
     def _json(self, request: Request, site: Site, link: SharedLink) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from chaos.rig.watch import until
 from tests.e2e.server import TIMEOUT_S, Server, statnive
-from tests.e2e.test_browser import CHROMIUM, FLAGS
+from tests.e2e.test_browser import CHROMIUM, FLAGS, shop
 
 SITE = "shop.example"
 SETTINGS = {
@@ -60,9 +60,12 @@ def test_from_the_printed_link_to_a_shared_dashboard(tmp_path: Path) -> None:
         links.get_by_label("Name").fill("board")
         links.get_by_label("Password (or leave it empty)").fill("open sesame")
         links.get_by_role("button", name="Make a link").click()
-        url = links.locator("code").inner_text(timeout=WAIT_MS)
+        url = links.locator("code").first.inner_text(timeout=WAIT_MS)
         assert url.startswith(f"{server.url}/share/{SITE}?auth=")
         shared_page(browser, url)
+        links.get_by_label("Name").fill("blog")
+        links.get_by_role("button", name="Make a link").click()
+        framed_page(browser, links.locator("li", has_text="blog").locator("code").first.inner_text())
         page.goto(f"{server.url}/account")
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=WAIT_MS)
@@ -95,6 +98,20 @@ def shared_page(browser: Browser, url: str) -> None:
     assert page.context.cookies() == []
     assert page.locator("a[href='/account']").count() == 0
     page.context.close()
+
+
+def framed_page(browser: Browser, url: str) -> None:
+    """The same inside a page of another origin: in the colours asked for, without what leads elsewhere."""
+    with shop(f'<iframe src="{url}&theme=dark" style="width: 60rem; height: 40rem"></iframe>') as origin:
+        page = browser.new_context(color_scheme="light").new_page()
+        page.goto(origin)
+        frame = page.frame_locator("iframe")
+        expect(frame.locator(".sites .name")).to_have_text(SITE, timeout=WAIT_MS)
+        expect(frame.get_by_text("Last 30 days")).to_be_visible()
+        expect(frame.locator("html")).to_have_attribute("data-theme", "dark")
+        for left_out in (".brand", ".theme", ".menu", ".sites button"):
+            expect(frame.locator(left_out)).to_have_count(0)
+        page.context.close()
 
 
 def user(*arguments: str, data_dir: Path, stdin: bytes | None = None) -> str:

@@ -446,6 +446,15 @@ async def test_only_an_open_shared_link_may_be_framed(world: World) -> None:
         assert ("frame-ancestors *" in policy) is framed
     moved = await world.ask("GET", f"/share/a.example?auth={secret}")
     assert (moved.status_code, moved.headers["location"]) == (302, f"/?site=a.example&auth={secret}")
+    for query, theme in (
+        ("theme=dark", "dark"),
+        ("embed=true", "system"),
+        ("embed=true&theme=light", "light"),
+    ):
+        moved = await world.ask("GET", f"/share/a.example?auth={secret}&{query}")
+        assert moved.headers["location"] == f"/?site=a.example&auth={secret}&theme={theme}"
+    refused = await world.ask("GET", f"/share/a.example?auth={secret}&theme=pink")
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "theme")
     for path in (
         f"/share/b.example?auth={secret}",
         "/share/evil.example?auth=//evil.example",

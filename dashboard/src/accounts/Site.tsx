@@ -87,6 +87,10 @@ export function Links({ site }: { site: string }) {
               {w.links.remove}
             </button>
             <CopyLine text={link.url} label={link.name} />
+            <details>
+              <summary>{w.links.embed}</summary>
+              <CopyLine text={frameOf(link.url)} label={w.links.embed} />
+            </details>
           </li>
         ))}
       </ul>
@@ -101,6 +105,12 @@ export function Links({ site }: { site: string }) {
       />
     </section>
   );
+}
+
+/** What shows the numbers inside a page of one's own; docs/tour.md has the parameters. */
+function frameOf(url: string): string {
+  const address = `${url}&theme=system`.replaceAll('&', '&amp;');
+  return `<iframe src="${address}" style="width: 100%; height: 1600px; border: 0" loading="lazy"></iframe>`;
 }
 
 interface Token {

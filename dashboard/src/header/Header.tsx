@@ -1,4 +1,4 @@
-/** The bar on top: which site, which days, what needs attention. */
+/** The bar on top: which site, which days, what needs attention. Inside another page it leads nowhere else. */
 
 import { drops as dropsRead } from '../api/client';
 import type { Site } from '../api/types';
@@ -31,12 +31,14 @@ export function Header({ sites, site, route, operator }: Props) {
   const name = none ? undefined : (site?.domain ?? route.site ?? (several ? t.site.all : undefined));
   return (
     <header class="top">
-      <Link class="brand" to={{ ...START, site: undefined, interval: undefined, view: undefined }}>
-        <Logo />
-        <span>statnive</span>
-      </Link>
+      {!route.theme && (
+        <Link class="brand" to={{ ...START, site: undefined, interval: undefined, view: undefined }}>
+          <Logo />
+          <span>statnive</span>
+        </Link>
+      )}
       <div class="sites">
-        {name && (
+        {name && !route.theme ? (
           <Popover
             title={t.site.switch}
             button={
@@ -48,22 +50,28 @@ export function Header({ sites, site, route, operator }: Props) {
           >
             {(close) => <SiteChoices sites={sites ?? []} site={site} route={route} close={close} />}
           </Popover>
+        ) : (
+          <span class="name">{name}</span>
         )}
       </div>
       {operator && <Attention />}
       {!none && !route.view && <RangePicker route={route} timezone={site?.timezone} />}
-      <button
-        type="button"
-        class="control plain theme"
-        onClick={toggle}
-        aria-label={theme === 'dark' ? t.theme.light : t.theme.dark}
-        title={theme === 'dark' ? t.theme.light : t.theme.dark}
-      >
-        <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
-      </button>
-      <Popover class="menu" title={t.menu} button={<Icon name="menu" />}>
-        {(close) => <Menu site={site} several={several} operator={operator} link={route.auth} close={close} />}
-      </Popover>
+      {!route.theme && (
+        <>
+          <button
+            type="button"
+            class="control plain theme"
+            onClick={toggle}
+            aria-label={theme === 'dark' ? t.theme.light : t.theme.dark}
+            title={theme === 'dark' ? t.theme.light : t.theme.dark}
+          >
+            <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
+          </button>
+          <Popover class="menu" title={t.menu} button={<Icon name="menu" />}>
+            {(close) => <Menu site={site} several={several} operator={operator} link={route.auth} close={close} />}
+          </Popover>
+        </>
+      )}
     </header>
   );
 }

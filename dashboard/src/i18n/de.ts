@@ -538,6 +538,7 @@ const de: Translation = {
       remove: 'Entfernen',
       locked: 'mit Passwort',
       until: 'bis {day}',
+      embed: 'In eine Seite einbetten',
       ask: 'Diese Seite braucht ein Passwort',
       show: 'Zeigen',
       over: 'Dieser Link ist abgelaufen oder wurde entfernt.',

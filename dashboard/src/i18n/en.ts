@@ -534,6 +534,7 @@ const en = {
       remove: 'Remove',
       locked: 'with a password',
       until: 'until {day}',
+      embed: 'Embed it in a page',
       ask: 'This page needs a password',
       show: 'Show',
       over: 'This link has expired, or was removed.',

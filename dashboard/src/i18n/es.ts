@@ -545,6 +545,7 @@ const es: Translation = {
       remove: 'Quitar',
       locked: 'con contraseña',
       until: 'hasta el {day}',
+      embed: 'Insertar en una página',
       ask: 'Esta página necesita una contraseña',
       show: 'Mostrar',
       over: 'Este enlace ha caducado o se quitó.',

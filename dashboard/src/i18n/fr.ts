@@ -545,6 +545,7 @@ const fr: Translation = {
       remove: 'Retirer',
       locked: 'avec mot de passe',
       until: 'jusqu’au {day}',
+      embed: 'Intégrer dans une page',
       ask: 'Cette page demande un mot de passe',
       show: 'Afficher',
       over: 'Ce lien a expiré ou a été retiré.',

@@ -28,6 +28,8 @@ export interface Route {
   view?: View | undefined;
   /** The secret of a shared link. */
   auth?: string | undefined;
+  /** Set for a page inside another one: its colours (`state/theme`); what leads elsewhere is left out then. */
+  theme?: string | undefined;
   /** undefined: the only site, or all of them. */
   site?: string | undefined;
   range: Range;
@@ -78,6 +80,7 @@ export function parseRoute(search: string, path = '/'): Route {
   return {
     view: oneOf(VIEWS, path.slice(1)),
     auth: params.get('auth') || undefined,
+    theme: params.get('theme') || undefined,
     site: params.get('site') || undefined,
     range: parseRange(params),
     compare: parseDays(params, 'compare_') ?? oneOf(COMPARISONS, params.get('compare')) ?? START.compare,
@@ -110,6 +113,7 @@ export function formatRoute(route: Route): string {
   const { range, compare, detail } = route;
   add('site', route.site);
   add('auth', route.auth);
+  add('theme', route.theme);
   // These pages know no range; coming back from one begins with the usual days.
   if (route.view) return params.size ? `/${route.view}?${params}` : `/${route.view}`;
   if ('from' in range) addDays(range);

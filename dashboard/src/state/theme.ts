@@ -1,4 +1,4 @@
-/** Light or dark: the system's choice, unless the person made another one here. */
+/** Light or dark: the system's choice, unless the person made another one here, or the address of an embedded page does. */
 
 import { useEffect, useState } from 'preact/hooks';
 
@@ -8,7 +8,8 @@ const KEY = 'theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
 const listeners = new Set<() => void>();
 
-let chosen = remembered();
+const asked = new URLSearchParams(location.search).get('theme');
+let chosen = asked ? oneOf(asked) : remembered();
 apply();
 
 function current(): Theme {
@@ -49,11 +50,14 @@ function apply(): void {
 
 function remembered(): Theme | undefined {
   try {
-    const value = localStorage.getItem(KEY);
-    return value === 'light' || value === 'dark' ? value : undefined;
+    return oneOf(localStorage.getItem(KEY));
   } catch {
     return undefined; // storage is blocked: the choice lasts as long as the page
   }
+}
+
+function oneOf(value: string | null): Theme | undefined {
+  return value === 'light' || value === 'dark' ? value : undefined;
 }
 
 function remember(): void {
