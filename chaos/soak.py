@@ -171,7 +171,15 @@ def _end_stage(side: Side) -> list[Ledger]:
     ledgers = side.clients.end()
     side.ledgers += ledgers
     side.stage_end = 0.0
+    side.red += unfed(ledgers)
     return ledgers
+
+
+def unfed(ledgers: list[Ledger]) -> Iterator[str]:
+    """A stretch without traffic shows nothing, whatever was broken in it: it is no green one."""
+    if not sight(ledgers).acknowledged:
+        asked = sum(ledger.header.rate for ledger in ledgers)
+        yield f"nothing was acknowledged in a stretch of {asked:.0f} requests a second: its faults showed nothing"
 
 
 def _episode(side: Side, began: float) -> None:

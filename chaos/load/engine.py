@@ -63,8 +63,12 @@ class Engine:
         return len(self._connections)
 
     def stop(self) -> None:
-        """No more requests; may be called from a signal handler."""
+        """No more requests of this stage; may be called from a signal handler."""
         self._stopped = True
+
+    def resume(self) -> None:
+        """A stop was for the stage before: it must not end the next one."""
+        self._stopped = False
 
     def connect(self, deadline_s: float) -> int:
         """Open the kept-alive connections; their number after at most `deadline_s`."""

@@ -45,6 +45,7 @@ def due_times(order: Order, settings: Settings, worker: int) -> array[float]:
 
 
 def run_stage(engine: Engine, settings: Settings, worker: int, order: Order) -> Done:
+    engine.resume()  # here and not in its run: a stop while this stage waits for its start is meant for it
     now = time.monotonic()
     header = Header(
         settings=settings,

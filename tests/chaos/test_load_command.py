@@ -84,6 +84,17 @@ def test_stop_ends_a_stage_early_and_its_ledger_is_whole(server, tmp_path):
     assert len(ledger) == summary.due
 
 
+def test_a_stop_ends_one_stage_and_not_the_next(server, tmp_path):
+    with Load(settings(server, processes=2), tmp_path) as load:
+        load.begin(Stage(100, 30))
+        while len(server.bodies) < 10:
+            os.sched_yield()
+        load.stop()
+        load.finish()
+        load.begin(Stage(200, 0.2))
+        assert load.finish().by_status == {202: 40}
+
+
 def test_a_ramp_ends_where_the_server_begins_to_refuse(server, tmp_path):
     server.budget = 60
     plan = Ramp(start_rate=100, stage_seconds=0.2, factor=2, failures_allowed=0, p99_ms_max=60_000)

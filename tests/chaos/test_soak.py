@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
+from chaos.load.ledger import Header, Ledger
+from chaos.load.settings import Settings
 from chaos.scenarios.contract import Outcome
-from chaos.soak import Plan
+from chaos.soak import Plan, unfed
 from chaos.soak_report import Episode, Track, write_report
 from chaos.soak_watch import Reading
 
@@ -69,3 +72,15 @@ def test_the_daily_curve_has_its_trough_at_four_and_its_peak_at_sixteen_hours() 
     assert max(rates, key=lambda hour: rates[hour]) % 24 == 16
     assert round(rates[16]) == 60
     assert round(rates[4]) == 18
+
+
+def test_a_stretch_without_traffic_is_red() -> None:
+    settings = Settings(target="http://127.0.0.1:9/", run="soak")
+    due = array("d", [1.0, 2.0])
+    fed, silent = (Ledger.blank(Header(settings, 0, 0, 30.0, 20.0, 0.0, 0.0, 0, 0), due) for _ in range(2))
+    fed.status[1] = 202
+    assert not list(unfed([fed, silent]))
+    assert list(unfed([silent])) == [
+        "nothing was acknowledged in a stretch of 30 requests a second: its faults showed nothing"
+    ]
+    assert list(unfed([])), "nor does one that left no ledger show anything"
