@@ -46,3 +46,22 @@ def test_every_linked_and_named_file_exists(document: Path) -> None:
         r"(?:pytest |`)((?:tests|docs|statnive|sql|chaos|tools|tracker|deploy)/[\w./-]+)", text
     ):
         assert (ROOT / target).exists(), target
+
+
+CLAIMS = (ROOT / "docs" / "claims.md").read_text()
+
+
+@pytest.mark.parametrize("text", [CLAIMS, (ROOT / "README.md").read_text()], ids=["claims.md", "README.md"])
+def test_every_claim_has_a_command_that_there_is(text: str) -> None:
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) > 6
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for claim, *shown in rows[1:]:
+        commands = re.findall(r"`([^`]+)`", " ".join(shown))
+        assert commands, claim
+        for command in commands:
+            for target in re.findall(r"^make ([a-z-]+)", command):
+                assert target in targets, command
+            for module in re.findall(r"python -m ((?:chaos|statnive)[\w.]*)", command):
+                path = ROOT / Path(*module.split("."))
+                assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), command
