@@ -231,6 +231,7 @@ class ApiConfig:
     """[api]: what each token may ask."""
 
     requests_per_hour: int = _number(600)
+    events_per_s: float = _number(500)  # of a token with events:write; twice as many at once
 
 
 @attrs.frozen

@@ -53,6 +53,7 @@ from statnive.web.gate import Gate
 from statnive.web.imports import Imports
 from statnive.web.ingest import IngestApp, IngestRoutes
 from statnive.web.reads import Reads
+from statnive.web.server_events import ServerEvents
 from statnive.web.sign_in import SignIn
 from statnive.web.token_gate import TokenGate
 
@@ -161,7 +162,16 @@ class Node:
             self.store.token_used,
             clock=self.clocks.wall,
             requests_per_hour=config.api.requests_per_hour,
+            events_per_s=config.api.events_per_s,
             report=report,
+        )
+        self.server_events = ServerEvents(
+            self.tools,
+            self.pipeline,
+            config.ingest,
+            append=self.committer.append,
+            keeps_day=self.salts.keeps,
+            tokens=self.tokens,
         )
         self.auditor.sum_up("dropped", lambda: self.drops.by_reason)
         self.auditor.sum_up("rate_limited", self.limiter.refusals)
@@ -212,6 +222,7 @@ class Node:
             engine=self.engine,
             imports=self.imports,
             ingest=self.ingest_app,
+            server_events=self.server_events,
             addresses=ClientAddress(self.config.server.trusted_proxies),
             clock=self.clocks.wall,
             fresh_through=self.fresh_through,
@@ -424,6 +435,7 @@ class Node:
             if part is not None:
                 stats.update(part.stats())
         stats |= self.reads.stats() | self.tokens.stats() | self.accounts.stats() | self.sign_in.stats()
+        stats |= self.server_events.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
         for what in ("revenue", "property"):
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]

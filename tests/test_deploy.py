@@ -63,7 +63,7 @@ def test_systemd_itself_finds_little_that_the_service_may_do() -> None:
 
 
 def test_the_commands_of_unit_and_container_are_ones_that_statnive_knows() -> None:
-    entry = _instructions()["ENTRYPOINT"][-1] + _instructions()["CMD"][-1]
+    entry = instructions()["ENTRYPOINT"][-1] + instructions()["CMD"][-1]
     for line in (unit()["ExecStart"][0], " ".join(re.findall(r'"([^"]+)"', entry))):
         binary, command, *options = shlex.split(line)
         assert binary.endswith("/statnive")
@@ -73,7 +73,7 @@ def test_the_commands_of_unit_and_container_are_ones_that_statnive_knows() -> No
         assert {option for option in options if option.startswith("--")} <= names
 
 
-def _instructions() -> dict[str, list[str]]:
+def instructions() -> dict[str, list[str]]:
     """The instructions of the last stage, continued lines joined."""
     text = re.sub(r"\\\n\s*", " ", (DEPLOY / "Containerfile").read_text())
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
@@ -86,7 +86,7 @@ def _instructions() -> dict[str, list[str]]:
 
 
 def test_the_container_runs_as_a_user_without_rights_and_holds_no_build_tools() -> None:
-    told = _instructions()
+    told = instructions()
     assert told["USER"] == ["10001:10001"]
     assert not [line for line in told["RUN"] if re.search(r"apt|curl|wget|sudo|chmod [0-7]*7", line)]
     assert "COPY" in told

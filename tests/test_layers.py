@@ -69,3 +69,22 @@ def test_only_config_and_the_command_line_read_the_environment() -> None:
         and ("os.environ" in path.read_text() or "getenv" in path.read_text())
     ]
     assert guilty == []
+
+
+RARELY_USED = {
+    "webauthn",
+    "cryptography",
+    "segno",
+}  # tens of MB and hundreds of ms that most nodes never need
+
+
+def test_what_few_people_use_is_loaded_when_it_is_used() -> None:
+    for path in sorted(ROOT.rglob("*.py")):
+        at_start = [
+            node
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        assert not RARELY_USED & imports("\n".join(map(ast.unparse, at_start))), path
+    used = set().union(*(imports(path.read_text()) for path in ROOT.rglob("*.py")))
+    assert {"webauthn", "segno"} <= used

@@ -22,6 +22,7 @@ _SIMPLE: Final = {
     "number": "number",
     "boolean": "boolean",
     "null": "null",
+    "object": "Record<string, unknown>",
 }
 
 

@@ -9,6 +9,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import h2.config
@@ -16,7 +17,7 @@ import h2.connection
 import hpack
 
 from chaos.security.attack import Attack, Told, expect
-from chaos.security.stage import AGENT, SITE, Stage, read_rest
+from chaos.security.stage import AGENT, AT_ONCE, SITE, Stage, read_rest
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
@@ -43,28 +44,33 @@ def request_block(method: str = "GET", path: str = "/healthz", *more: tuple[str,
 
 
 def flood(stage: Stage, frames: Callable[[], Iterator[bytes]]) -> tuple[int, int]:
-    """Send frames on some connections until the node closes each, or all were sent; how many went out, and closed."""
-    sent = closed = 0
-    for door in ("tls",) * CONNECTIONS + ("plain",):
-        with stage.connect(door, "h2") as sock:
-            sock.settimeout(20)
-            sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
-            held: list[bytes] = []
-            try:
-                for piece in frames():
-                    held.append(piece)
-                    sent += 1
-                    if len(held) == 200:
-                        sock.sendall(b"".join(held))
-                        held.clear()
-                        _drain(sock)
-                sock.sendall(b"".join(held))
-            except OSError:
-                closed += 1
-                continue
-            said = read_rest(sock, 0.5)
-            closed += _has_goaway(said) or _is_closed(sock)
-    return sent, closed
+    """Send frames on some connections at once, until the node closes each or all were sent; how many, and closed."""
+    with ThreadPoolExecutor(CONNECTIONS + 1) as pool:
+        doors = ("tls",) * CONNECTIONS + ("plain",)
+        found = list(pool.map(lambda door: _flood_one(stage, door, frames()), doors))
+    return sum(sent for sent, _ in found), sum(closed for _, closed in found)
+
+
+def _flood_one(stage: Stage, door: str, frames: Iterator[bytes]) -> tuple[int, bool]:
+    """On one connection: the frames that went out, and whether the node closed it."""
+    sent = 0
+    with stage.connect(door, "h2") as sock:
+        sock.settimeout(20)
+        sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
+        held: list[bytes] = []
+        try:
+            for piece in frames:
+                held.append(piece)
+                sent += 1
+                if len(held) == 200:
+                    sock.sendall(b"".join(held))
+                    held.clear()
+                    _drain(sock)
+            sock.sendall(b"".join(held))
+        except OSError:
+            return sent, True
+        said = read_rest(sock, 0.5)
+        return sent, _has_goaway(said) or _is_closed(sock)
 
 
 def _drain(sock: socket.socket) -> None:
@@ -221,16 +227,19 @@ def bent_requests(stage: Stage) -> Told:
         [(":method", "CONNECT"), (":protocol", "websocket"), *base[1:]], [base[0], (":path", "/é"), *base[2:]],
         [("x", "y"), *base], [*base, ("te", "chunked")], [*base, ("cookie", "a" * 70_000)],
     ]  # fmt: skip
-    for headers in bent:
+
+    def send(headers: list[tuple[str, str]]) -> bytes:
         with stage.connect("tls", "h2") as sock:
             connection = h2.connection.H2Connection(config=config)
             connection.initiate_connection()
             connection.send_headers(1, headers, end_stream=True)
-            try:
+            with contextlib.suppress(OSError):
                 sock.sendall(connection.data_to_send())
-            except OSError:
-                continue
-            said = read_rest(sock, 0.3)
+                return read_rest(sock, 0.3)
+            return b""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for headers, said in zip(bent, pool.map(send, bent), strict=True):
             expect(b"statnive_uptime" not in said, f"{headers!r} reached /metrics")
     return Told(len(bent), "each was refused or answered as one request")
 

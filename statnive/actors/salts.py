@@ -89,6 +89,10 @@ class SaltsHandle:
             salt = self._salts[key] = daily_salt(self.ratchet.key(day), site_id, day)
         return salt
 
+    def keeps(self, day: int) -> bool:
+        """Whether the key of `day` is not erased yet."""
+        return day >= self.ratchet.day
+
     def trusted_now(self) -> float:
         """The wall clock as far as it is believed (keeps I2)."""
         wall, monotonic = self._clock(), self._monotonic()

@@ -16,7 +16,8 @@ from typing import Final
 
 import attrs
 
-from statnive.control import sharing, users
+from statnive.control import passkeys, sharing, users
+from statnive.control.passkeys import NewKey, Passkey
 from statnive.control.passwords import digest_of, recovery_digest
 from statnive.control.sharing import SharedLink
 from statnive.control.store import ControlStore
@@ -156,6 +157,36 @@ class AccountStore:
         """Use up a recovery code; False when there is none such."""
         with self._store.change() as connection:
             return users.take_recovery_code(connection, user_id, recovery_digest(code))
+
+    def passkeys(self, user_id: int) -> list[Passkey]:
+        """A user's passkeys, oldest first."""
+        with self._store.reading() as connection:
+            return passkeys.of_user(connection, user_id)
+
+    def passkey(self, credential: bytes) -> Passkey | None:
+        """The passkey of a credential, None when nobody who may sign in has it."""
+        with self._store.reading() as connection:
+            return passkeys.by_credential(connection, credential)
+
+    def handle(self, user_id: int) -> bytes:
+        """What authenticators know a user by."""
+        with self._store.change() as connection:
+            return passkeys.handle(connection, user_id)
+
+    def add_passkey(self, user_id: int, key: NewKey, host: str, name: str) -> Passkey:
+        """A passkey more. Raises Rejected."""
+        with self._store.change() as connection:
+            return passkeys.add(connection, user_id, key, host, name, self._now())
+
+    def remove_passkey(self, user_id: int, passkey_id: int) -> None:
+        """The passkey opens nothing any more. Raises Rejected."""
+        with self._store.change() as connection:
+            passkeys.remove(connection, user_id, passkey_id)
+
+    def passkey_used(self, passkey: Passkey, sign_count: int) -> bool:
+        """Note a use; False when the passkey was used or removed since it was read."""
+        with self._store.change() as connection:
+            return passkeys.used(connection, passkey, sign_count, self._now())
 
     def add_session(
         self, user_id: int, secret: str, label: str, life_s: int, replaces: bytes = b""

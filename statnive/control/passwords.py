@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import os
 from typing import Final
 from urllib.parse import quote
@@ -104,6 +105,17 @@ def totp_uri(secret: bytes, email: str, issuer: str = "statnive") -> str:
     """What an authenticator app reads, as text or as a QR code."""
     label = quote(f"{issuer}:{email}")
     return f"otpauth://totp/{label}?secret={base32(secret)}&issuer={quote(issuer)}"
+
+
+def totp_qr(uri: str) -> str:
+    """The QR code of totp_uri's text, as SVG: dark on light whatever the page is, so that cameras find it."""
+    from segno import make  # takes 30 ms to load, for the few who set up codes
+
+    out = io.BytesIO()
+    make(uri, error="m", micro=False).save(
+        out, kind="svg", xmldecl=False, border=4, dark="#000", light="#fff", omitsize=True
+    )
+    return out.getvalue().decode()
 
 
 def base32(secret: bytes) -> str:

@@ -30,6 +30,7 @@ from statnive.control import (
     funnels,
     goals,
     notes,
+    passkeys,
     segments,
     sharing,
     site_settings,
@@ -71,6 +72,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (*site_settings.COLUMNS, *exclusions.TABLE, *funnels.TABLE),
     notes.TABLE,
     (*users.TABLES, *sharing.TABLES),
+    passkeys.TABLE,
 )
 
 

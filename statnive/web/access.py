@@ -17,12 +17,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from statnive.control.sharing import SharedLink
+from statnive.control.snapshot import Site
 from statnive.control.tokens import Token, TokenScope
 from statnive.control.users import Role, Session, User
 from statnive.errors import Rejected
 
 T = TypeVar("T")
 BODY_BYTES_MAX: Final = 65_536
+NO_STORE: Final = {"cache-control": "no-store"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 SiteNamed = Callable[[Request], Awaitable[object]]
 
@@ -70,6 +72,9 @@ TOKEN_READ: Final = Access("token_read", role=Role.VIEWER, scopes=(_READ,), toke
 TOKEN_KNOW: Final = Access("token_know", role=Role.VIEWER, scopes=(_READ, _MANAGE), token_only=True)
 TOKEN_LIST: Final = Access("token_list", listed=True, scopes=(_READ, _MANAGE), token_only=True)
 TOKEN_MANAGE: Final = Access("token_manage", role=Role.ADMIN, scopes=(_MANAGE,), token_only=True)
+TOKEN_WRITE: Final = Access(
+    "token_write", role=Role.ADMIN, scopes=(TokenScope.EVENTS_WRITE,), token_only=True
+)
 TOKEN_CREATE: Final = Access("token_create", scopes=(_MANAGE,), token_only=True)
 
 
@@ -177,3 +182,28 @@ async def body_as(request: Request, kind: type[T]) -> T:
         return msgspec.convert(await body_of(request), kind)
     except msgspec.ValidationError as error:
         raise Rejected("body", str(error)) from None
+
+
+def reading(path: str, endpoint: Endpoint, access: Access) -> Guarded:
+    """A GET; its site, if it is of one, is a parameter of the address."""
+    return Guarded(path, endpoint, access=access, site=in_query() if access.role else None)
+
+
+def changing(path: str, endpoint: Endpoint, access: Access) -> Guarded:
+    """A POST of JSON; its site, if it is of one, is a key of the body."""
+    return Guarded(path, endpoint, access=access, methods=("POST",), site=in_body if access.role else None)
+
+
+def site_of(request: Request) -> Site:
+    """The site that the gate judged. Raises Rejected for an operator's request that names none of this node."""
+    site: Site | None = request.state.site
+    if site is None:
+        raise Rejected("site", "names no site of this node; `statnive site list` shows them")
+    return site
+
+
+class Numbered(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a change to one thing of a site."""
+
+    site: str
+    id: int

@@ -25,6 +25,7 @@ from statnive.control.passwords import (
     check_new_password,
     csrf_token,
     new_recovery_codes,
+    totp_qr,
     totp_step,
     totp_uri,
 )
@@ -145,7 +146,7 @@ class OwnAccount:
             label_of(request.headers.get("user-agent", "")),
             request.cookies.get(self._gate.cookie_name(request), ""),
         )
-        return self._signed_in(request, secret)
+        return self.signed_in(request, secret)
 
     async def look_at_link(self, request: Request) -> Response:
         """Whose setup link it is: null = the first account's."""
@@ -176,10 +177,10 @@ class OwnAccount:
         secret, _ = await self._sign_in.open(
             user.id, label, request.cookies.get(self._gate.cookie_name(request), "")
         )
-        return self._signed_in(request, secret)
+        return self.signed_in(request, secret)
 
     async def sign_out(self, request: Request) -> Response:
-        caller = _person(request)
+        caller = person_of(request)
         assert caller.session is not None
         await self._accounts.change(
             self._accounts.store.end_sessions, caller.session.user_id, caller.session.id
@@ -191,24 +192,24 @@ class OwnAccount:
 
     async def new_password(self, request: Request) -> Response:
         """Keeps I2 and I3; this browser goes on under a new id."""
-        wish, user = await body_as(request, PasswordWish), _user(request)
+        wish, user = await body_as(request, PasswordWish), user_of(request)
         await self._sign_in.password_of(self._gate.address_of(request), user.email, wish.password)
         check_new_password(wish.new, user.email)
         hashed = await self._accounts.hashing(self._accounts.hasher.hash, wish.new)
         await self._accounts.change(self._accounts.store.set_password, user.id, hashed)
         self._auditor.record("password_changed", account=user.id, by="owner")
         secret, _ = await self._sign_in.open(user.id, label_of(request.headers.get("user-agent", "")))
-        return self._signed_in(request, secret)
+        return self.signed_in(request, secret)
 
     async def begin_totp(self, request: Request) -> Response:
         """A secret to scan or type; nothing changes before a code of it comes back."""
         secret = os.urandom(TOTP_SECRET_BYTES)
-        return JSONResponse(
-            {"secret": base32(secret), "uri": totp_uri(secret, _user(request).email)}, headers=NO_STORE
-        )
+        uri = totp_uri(secret, user_of(request).email)
+        qr = await self._accounts.hashing(totp_qr, uri)  # some milliseconds: not on the events' thread
+        return JSONResponse({"secret": base32(secret), "uri": uri, "qr": qr}, headers=NO_STORE)
 
     async def set_totp(self, request: Request) -> Response:
-        wish, user = await body_as(request, TotpWish), _user(request)
+        wish, user = await body_as(request, TotpWish), user_of(request)
         await self._sign_in.password_of(self._gate.address_of(request), user.email, wish.password)
         secret = _totp_secret(wish.secret)
         step = totp_step(secret, wish.code, self._parts.clock(), 0)
@@ -220,14 +221,14 @@ class OwnAccount:
         return JSONResponse({"recovery_codes": codes}, headers=NO_STORE)
 
     async def remove_totp(self, request: Request) -> Response:
-        wish, user = await body_as(request, Password), _user(request)
+        wish, user = await body_as(request, Password), user_of(request)
         await self._sign_in.password_of(self._gate.address_of(request), user.email, wish.password)
         await self._accounts.change(self._accounts.store.set_totp, user.id, b"", 0, [])
         self._auditor.record("second_factor_changed", account=user.id, second_factor="removed")
         return await self.show(request)
 
     async def new_codes(self, request: Request) -> Response:
-        wish, user = await body_as(request, Password), _user(request)
+        wish, user = await body_as(request, Password), user_of(request)
         if not user.has_totp:
             raise Rejected("code", "recovery codes stand in for one-time codes, which are not set up")
         await self._sign_in.password_of(self._gate.address_of(request), user.email, wish.password)
@@ -237,7 +238,7 @@ class OwnAccount:
         return JSONResponse({"recovery_codes": codes}, headers=NO_STORE)
 
     async def sessions(self, request: Request) -> Response:
-        caller = _person(request)
+        caller = person_of(request)
         assert caller.session is not None
         own = [s for s in self._accounts.directory.sessions.values() if s.user_id == caller.session.user_id]
         shown = [
@@ -254,7 +255,7 @@ class OwnAccount:
         return JSONResponse({"sessions": shown}, headers=NO_STORE)
 
     async def end_sessions(self, request: Request) -> Response:
-        wish, caller = await body_as(request, SessionNumber), _person(request)
+        wish, caller = await body_as(request, SessionNumber), person_of(request)
         assert caller.session is not None
         store, user_id = self._accounts.store, caller.session.user_id
 
@@ -265,7 +266,8 @@ class OwnAccount:
         self._auditor.record("session_revoked", account=user_id, sessions=ended)
         return JSONResponse({"ended": ended}, headers=NO_STORE)
 
-    def _signed_in(self, request: Request, secret: str) -> Response:
+    def signed_in(self, request: Request, secret: str) -> Response:
+        """The answer that signs a browser in."""
         found = self._accounts.session(secret)
         assert found is not None, "it was made just now"
         answer = JSONResponse(
@@ -299,7 +301,7 @@ def _account_json(user: User) -> dict[str, Any]:
     }
 
 
-def _person(request: Request) -> Caller:
+def person_of(request: Request) -> Caller:
     """The caller with a session; in an open node there is none."""
     caller: Caller = request.state.caller
     if caller.session is None:
@@ -307,8 +309,9 @@ def _person(request: Request) -> Caller:
     return caller
 
 
-def _user(request: Request) -> User:
-    user = _person(request).user
+def user_of(request: Request) -> User:
+    """Who is signed in. Raises AccessRefused as person_of does."""
+    user = person_of(request).user
     assert user is not None, "a session is somebody's"
     return user
 

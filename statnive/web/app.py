@@ -29,10 +29,14 @@ from statnive.web import (
     control,
     dashboard,
     operator,
+    passkey_routes,
     people_routes,
     plausible,
     settings,
+    sharing_routes,
+    site_routes,
     stats,
+    token_routes,
 )
 from statnive.web.access import AccessRefused
 from statnive.web.accounts import Accounts
@@ -40,6 +44,7 @@ from statnive.web.gate import Gate
 from statnive.web.imports import Imports
 from statnive.web.ingest import DISCARD_S, IngestApp, Receive, Scope, Send, peer_of
 from statnive.web.reads import Reads
+from statnive.web.server_events import ServerEvents
 from statnive.web.sign_in import SignIn
 from statnive.web.token_gate import TokenGate
 
@@ -70,6 +75,7 @@ class WebParts:
     engine: Engine
     imports: Imports
     ingest: IngestApp
+    server_events: ServerEvents
     addresses: ClientAddress
     clock: Callable[[], float]
     fresh_through: Callable[[], float]
@@ -158,7 +164,11 @@ def public_routes(parts: WebParts) -> list[BaseRoute]:
         *settings.routes(parts),
         *operator.routes(parts),
         *account_routes.routes(parts),
+        *passkey_routes.routes(parts),
         *people_routes.routes(parts),
+        *site_routes.routes(parts),
+        *sharing_routes.routes(parts),
+        *token_routes.routes(parts),
         *badge.routes(parts),
         *dashboard.routes(parts.dashboard_dir),
     ]

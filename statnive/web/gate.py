@@ -30,6 +30,7 @@ from statnive.errors import Rejected
 from statnive.ingest.client_address import ClientAddress
 from statnive.web.access import Access, AccessRefused, Caller, Endpoint, Guarded
 from statnive.web.accounts import Accounts
+from statnive.web.ingest import peer_of
 from statnive.web.token_gate import TokenGate
 
 COOKIE: Final = "statnive"
@@ -100,7 +101,7 @@ class Gate:
         if request.url.scheme == "https" or self._public_url.startswith("https://"):
             return True
         forwarded = request.headers.get("x-forwarded-proto", "")
-        return forwarded.strip().lower() == "https" and self._addresses.is_trusted(_peer(request))
+        return forwarded.strip().lower() == "https" and self._addresses.is_trusted(peer_of(request.scope))
 
     def cookie_name(self, request: HTTPConnection) -> str:
         """A cookie of an encrypted page can't be planted from an unencrypted one: it has another name."""
@@ -109,7 +110,7 @@ class Gate:
     def address_of(self, request: HTTPConnection) -> str:
         """The client's address, behind trusted proxies too."""
         forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-        return self._addresses.of(_peer(request), forwarded.encode("latin-1"))
+        return self._addresses.of(peer_of(request.scope), forwarded.encode("latin-1"))
 
     def own_url(self, request: Request) -> str:
         """This node as the caller knows it, without a slash at its end."""
@@ -171,8 +172,8 @@ class Gate:
         """Who asks an open node: this machine, by a name that no other site can have."""
         if not _is_loopback(self.address_of(request)):
             raise AccessRefused(403, 'With [auth] mode = "open" the dashboard answers this machine only.')
-        host = _host_of(f"//{request.headers.get('host', '')}")
-        if host != "localhost" and not host.endswith(".localhost") and not _is_address(host):
+        host = host_of(f"//{request.headers.get('host', '')}")
+        if host != "localhost" and not host.endswith(".localhost") and not is_address(host):
             raise AccessRefused(403, "Ask an open node by its address or as localhost.")
         return _TRUSTED
 
@@ -259,7 +260,7 @@ class Gate:
         """The names that the request was made to: Host, before it what a trusted proxy says."""
         hosts = [request.headers.get("host", "").lower()]
         forwarded = request.headers.get("x-forwarded-host", "")
-        if forwarded and self._addresses.is_trusted(_peer(request)):
+        if forwarded and self._addresses.is_trusted(peer_of(request.scope)):
             hosts.insert(0, forwarded.strip().lower())
         return hosts
 
@@ -273,7 +274,7 @@ def _missing(access: Access) -> Rejected:
     return Rejected(field, "is missing: the domain of the site to report on")
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
     """The host of an address, "" for one that is none."""
     try:
         return urlsplit(url).hostname or ""
@@ -289,10 +290,6 @@ def _authority_of(url: str) -> str:
         return ""
 
 
-def _peer(request: HTTPConnection) -> str:
-    return request.client.host if request.client else ""
-
-
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -300,7 +297,7 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:

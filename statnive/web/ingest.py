@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class IngestApp:
         return taken.answer
 
 
-def peer_of(scope: Scope) -> str:
+def peer_of(scope: Mapping[str, Any]) -> str:
     """The address at the other end, "" = a Unix socket; IPv4 as such, also on a socket that takes both."""
     client = scope.get("client")
     return client[0].removeprefix("::ffff:") if client else ""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from statnive.event import DropReason
 from statnive.query.catalog import REPORTS
 from statnive.query.model import METRICS
 from statnive.query.ranges import Interval
+from statnive.web.token_gate import EVENTS_MAX
 
 if TYPE_CHECKING:
     from statnive.web.stats import Declared
 
 PATH: Final = "/api/openapi.json"
+EVENTS_PATH: Final = "/api/v1/events"
 VERSION: Final = "1"  # of the interface
 _TEXT: Final = {"type": "string"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -33,6 +36,7 @@ def document(routes: Iterable[Declared]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths[EVENTS_PATH] = {"post": _events_operation()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -41,7 +45,10 @@ def document(routes: Iterable[Declared]) -> dict[str, Any]:
             "description": "Days and hours are the site's own; every answer says through when it is complete.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas()},
+        "components": {
+            "schemas": _schemas() | _event_schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -74,6 +81,58 @@ def _operation(route: Declared) -> dict[str, Any]:
             for parameter in route.parameters
         ],
         "responses": {"200": {"description": "The answer.", "content": _content(route)}, **answers},
+    }
+
+
+def _events_operation() -> dict[str, Any]:
+    """POST /api/v1/events: the one route here that writes, and whose errors are Plausible's."""
+    event, text = {"$ref": "#/components/schemas/server_event"}, {"content": _json("text_error")}
+    several = {"type": "array", "items": event, "minItems": 1, "maxItems": EVENTS_MAX}
+    header = {"in": "header", "required": False, "schema": _TEXT}
+    about = "The visitor's, for events that do not tell"
+    return {
+        "operationId": "post_events",
+        "summary": "Events from a server: what the tracker sends, with the visitor's address and user agent.",
+        "security": [{"token": []}],
+        "parameters": [
+            {"name": "X-Forwarded-For", "description": f"{about} an `ip`: its first address.", **header},
+            {"name": "User-Agent", "description": f"{about} a `user_agent`.", **header},
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"anyOf": [event, several]}}},
+        },
+        "responses": {
+            "202": {
+                "description": "What was recorded is on disk; what was not is told.",
+                "content": _json("taken"),
+            },
+            "400": {"description": "Nothing could be recorded: `error` names the field.", **text},
+            "401": {"description": "No API key, or one that opens nothing here.", **text},
+            "403": {"description": "The API key lacks the scope events:write.", **text},
+            "429": {"description": "Too many events; see Retry-After.", **text},
+            "431": {"description": "The head is longer than the server takes."},
+            "503": {"description": "The log takes no more now; nothing was recorded.", **text},
+        },
+    }
+
+
+def _event_schemas() -> dict[str, Any]:
+    """Those of POST /api/v1/events."""
+    either = {"type": ["object", "string"]}
+    event = _object(
+        "name url",
+        name=_TEXT, url=_TEXT, domain=_TEXT, referrer=_TEXT, props=either, revenue=either,
+        interactive={"type": "boolean"}, ip=_TEXT, user_agent=_TEXT,
+        time={"type": ["number", "string"]},
+    )  # fmt: skip
+    lost = _object(
+        "index reason", index=_COUNT, reason={"enum": list(DropReason)}, field=_TEXT, message=_TEXT
+    )
+    return {
+        "server_event": event,
+        "taken": _object("accepted dropped", accepted=_COUNT, dropped={"type": "array", "items": lost}),
+        "text_error": _object("error", error=_TEXT),
     }
 
 

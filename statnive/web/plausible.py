@@ -1,4 +1,5 @@
-"""Plausible's reading APIs, so that its clients work as they are: Stats API v2 and v1, and the list of sites.
+"""Plausible's APIs for programs, so that its clients work as they are: Stats API v2 and v1, the Sites API; and events
+from servers.
 
 Owns:       the routes below /api/v1 and /api/v2. Inputs: requests with a token. Outputs: Plausible's shapes.
 Invariants: I1 the gate (gate.py) lets a request in and says its site, before anything is read;
@@ -62,6 +63,7 @@ def routes(parts: WebParts) -> list[Guarded]:
             "/api/v1/stats/realtime/visitors", _realtime(parts), access=TOKEN_READ, site=in_query("site_id")
         ),
         *plausible_sites.routes(parts),
+        *parts.server_events.routes(),
         Guarded("/api/health", _health(parts), access=ANYONE),
     ]
 

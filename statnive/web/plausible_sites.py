@@ -32,7 +32,8 @@ from statnive.web.access import (
     in_path,
     in_query,
 )
-from statnive.web.people_routes import Sharing, Sites, share_url
+from statnive.web.sharing_routes import Sharing, share_url
+from statnive.web.site_routes import Sites
 
 if TYPE_CHECKING:
     from statnive.web.app import WebParts

@@ -1,4 +1,4 @@
-"""Signing in: password, then a one-time code where one is set up; slower and slower for who guesses.
+"""Signing in: password, then a one-time code where one is set up; or a passkey. Slower and slower for who guesses.
 
 Owns:       the failures of each address, and of each address at each account, in memory, bounded.
 Inputs:     what a person typed, and from where. Outputs: a new session, or SignInRefused.
@@ -13,17 +13,23 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from statnive.actors.auditor import AuditorHandle
+from statnive.control import passkey_check
+from statnive.control.passkey_check import Place
+from statnive.control.passkeys import Passkey
 from statnive.control.passwords import digest_of, new_secret, totp_step
 from statnive.control.users import Credentials, Session
+from statnive.errors import Rejected
 from statnive.ingest.client_address import network_key
 from statnive.web.access import AccessRefused
 from statnive.web.accounts import Accounts
 
+UNKNOWN_PASSKEY: Final = "This passkey is not known here, or can't be used again; sign in with your password."
+CREDENTIAL_CHARS_MAX: Final = 1_400
 WRONG: Final = "The e-mail or the password is wrong."
 FREE_AT_ACCOUNT: Final = 5  # attempts of an address at one account before it has to wait
 FREE_AT_ALL: Final = 30  # of an address at all accounts: an office shares one
@@ -107,6 +113,48 @@ class SignIn:
         self.counts["signed_in"] += 1
         self._auditor.record("login", account=found.user_id)
         return secret, session
+
+    async def with_passkey(
+        self,
+        address: str,
+        credential: dict[str, Any],
+        challenge: bytes,
+        place: Place,
+        label: str,
+        replaces: str,
+    ) -> tuple[str, Session]:
+        """The same by a passkey, which is a second factor in itself: the person was verified by what they hold.
+
+        `challenge` is one of ours that was good. Raises AccessRefused, the same for whatever does not fit.
+        """
+        name = f"passkey {str(credential['rawId'])[:CREDENTIAL_CHARS_MAX]}"
+        self.attempt(address, name)
+        passkey, sign_count = await self._accounts.hashing(self._signed, credential, challenge, place)
+        if passkey is None:
+            self._auditor.record("login_failed", who=self._auditor.subject(name))
+            raise self._refused(UNKNOWN_PASSKEY, field="passkey")
+        if sign_count is None or not await self._accounts.change(
+            self._accounts.store.passkey_used, passkey, sign_count
+        ):
+            self._auditor.record("second_factor_failed", account=passkey.user_id, passkey=passkey.id)
+            raise self._refused(UNKNOWN_PASSKEY, field="passkey")
+        self.succeeded(address, name)
+        secret, session = await self.open(passkey.user_id, label, replaces)
+        self.counts["signed_in"] += 1
+        self._auditor.record("login", account=passkey.user_id, passkey=passkey.id)
+        return secret, session
+
+    def _signed(
+        self, credential: dict[str, Any], challenge: bytes, place: Place
+    ) -> tuple[Passkey | None, int | None]:
+        """The passkey that should have signed, None = unknown, and its new counter, None = it does not fit."""
+        passkey = self._accounts.store.passkey(passkey_check.from_base64(credential["rawId"]))
+        if passkey is None:
+            return None, None
+        try:
+            return passkey, passkey_check.signed(credential, challenge, place, passkey)
+        except Rejected:
+            return passkey, None
 
     async def open(self, user_id: int, label: str, replaces: str = "") -> tuple[str, Session]:
         """A new session of a user; the one that the browser had before ends. Its id was never anybody's."""

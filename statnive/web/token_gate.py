@@ -1,6 +1,7 @@
 """Who may ask the API: bearer tokens, their sites, their scopes, their hourly limit.
 
-Owns:       the tokens in memory, the requests of each in its running hour, when each was used last.
+Owns:       the tokens in memory, the requests of each in its running hour, how fast each sends events (GCRA, as in the
+            limiter), when each was used last.
 Inputs:     a request's Authorization header. Outputs: the Token, or TokenRefused with status and message.
 Invariants: I1 a request without an open token is refused before anything is read; I2 a token that is revoked opens
             nothing from the next request on; I3 memory is bounded by the tokens there are.
@@ -9,6 +10,7 @@ Failure:    that a use can't be noted down is reported, and the request goes on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -21,6 +23,8 @@ from statnive.errors import StatniveError
 from statnive.web.access import AccessRefused
 
 HOUR_S: Final = 3_600
+EVENTS_BURST_S: Final = 2.0  # so many seconds' worth of events may come at once
+EVENTS_MAX: Final = 50  # of one request, which always fits into a full bucket
 # How often at most a token's last use is written to disk; in between it is known in memory.
 NOTE_EVERY_S: Final = 300
 MISSING: Final = "Missing API key. Please use a valid API key as a Bearer Token."
@@ -54,12 +58,16 @@ class TokenGate:
         *,
         clock: Callable[[], float],
         requests_per_hour: int,
+        events_per_s: float = 500,
         report: Callable[[str, str], None],
     ) -> None:
         self._load, self._note_used = load, note_used
         self._clock, self._report = clock, report
         self.requests_per_hour = requests_per_hour
+        self._interval_s = 1 / events_per_s
+        self._burst_s = max(EVENTS_BURST_S, EVENTS_MAX * self._interval_s)
         self._hours: dict[int, _Hour] = {}
+        self._full_at: dict[int, float] = {}
         self._used: dict[int, int] = {}
         self._noted: dict[int, float] = {}
         self._tokens = load()
@@ -69,7 +77,7 @@ class TokenGate:
         """Read the tokens again: one was added or revoked."""
         self._tokens = self._load()  # keeps I2
         left = {token.id for token in self._tokens.values()}
-        for kept in (self._hours, self._used, self._noted):
+        for kept in (self._hours, self._full_at, self._used, self._noted):
             for number in kept.keys() - left:
                 kept.pop(number, None)  # keeps I3
 
@@ -84,7 +92,8 @@ class TokenGate:
         """
         now = self._clock()
         token = self._known(authorization, now)
-        self._count(token, now)
+        if scopes != (TokenScope.EVENTS_WRITE,):  # events are counted by their number: take_events
+            self._count(token, now)
         if not token.scopes & set(scopes):
             wanted = " or ".join(scopes)
             raise self._refusal(403, f"This API key lacks the scope {wanted}; it has {_named(token)}.")
@@ -99,6 +108,19 @@ class TokenGate:
         if site is None or not token.covers(site.id):
             raise self._refusal(401, INVALID)
         return site
+
+    def take_events(self, token: Token, events: int) -> None:
+        """Count `events` that a token sends, all or none. Raises TokenRefused (429)."""
+        now = self._clock()
+        needed_s = events * self._interval_s
+        # Never more than a full bucket: the wall clock may have been set back.
+        ahead_s = min(max(self._full_at.get(token.id, now) - now, 0.0), self._burst_s)
+        self._full_at[token.id] = now + ahead_s
+        over_s = ahead_s + needed_s - self._burst_s
+        if over_s > self._interval_s / 2:  # rounding must not decide about the last one
+            message = f"Too many events: this API key may send {1 / self._interval_s:g} a second."
+            raise self._refusal(429, message, retry_after_s=math.ceil(over_s))
+        self._full_at[token.id] += needed_s
 
     def stats(self) -> dict[str, float]:
         """Figures by metric name."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.server import TIMEOUT_S, Server, statnive
+from tests.e2e.server import BROWSER, TIMEOUT_S, Server, read_clickhouse, statnive
 
 SITE = "tokens.example"
 SETTINGS = {"STATNIVE_API_REQUESTS_PER_HOUR": "4", "STATNIVE_SERVER_DASHBOARD_FROM": "192.0.2.0/24"}
@@ -52,14 +52,32 @@ def test_a_token_opens_the_api_to_any_address_until_its_limit_or_its_end(tmp_pat
         limited = ask(reading, offline, site_id=SITE)
         assert (limited.status_code, int(limited.headers["retry-after"]) > 3_000) == (429, True)
         assert "limited to 4 requests per hour" in limited.json()["error"]
+        writer = token("add", "shop", "--site", SITE, "--scope", "events:write", data_dir=data_dir)
+        event = {
+            "name": "pageview",
+            "url": f"https://{SITE}/paid",
+            "ip": "198.51.100.7",
+            "user_agent": BROWSER,
+        }
+        bearer = {"authorization": f"Bearer {writer}"}
+        for _ in range(6):  # more than four: the hour's limit is for questions
+            sent = httpx.post(
+                f"{server.url}/api/v1/events", json=[event] * 2, headers=bearer, timeout=TIMEOUT_S
+            )
+            assert (sent.status_code, sent.json()) == (202, {"accepted": 2, "dropped": []})
         assert "used 20" in token("list", data_dir=data_dir)
         token("revoke", "2", data_dir=data_dir)
         assert ask("/api/v1/sites", manager).status_code == 401
         assert server.stop() == 0
+    ((counted,),) = read_clickhouse(
+        data_dir, "SELECT sum(pageviews) AS views, uniqExact(visitor) AS people FROM statnive.events_raw"
+    )
+    assert counted == {"views": 12, "people": 1}
     listed = token("list", data_dir=data_dir).splitlines()
     assert listed[0].startswith(f"1  made while stopped  {offline[:9]}…  stats:read  {SITE}  used 20")
-    assert listed[1].startswith("2  manager")
-    assert listed[1].endswith("(revoked)")
+    assert listed[1].startswith("3  shop")
+    assert listed[2].startswith("2  manager")
+    assert listed[2].endswith("(revoked)")
 
 
 def test_a_token_without_a_word_about_sites_is_not_made(tmp_path: Path) -> None:

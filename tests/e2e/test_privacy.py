@@ -65,6 +65,8 @@ def packed_ipv4_in_rows(directory: Path) -> list[str]:
 def test_no_file_holds_an_address_or_a_whole_user_agent(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     statnive("site", "add", SITE, data_dir=data_dir)
+    made = statnive("token", "add", "shop", "--site", SITE, "--scope", "events:write", data_dir=data_dir)
+    token = made.stdout.strip()
     for killed in (True, False):
         server = Server(data_dir)
         with httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as client:
@@ -82,6 +84,24 @@ def test_no_file_holds_an_address_or_a_whole_user_agent(tmp_path: Path) -> None:
                     content=msgspec.json.encode({**body, "d": "unknown.example"}),
                     headers=headers,
                 )
+            told = [
+                {
+                    "name": "pageview",
+                    "url": f"https://{SITE}/s",
+                    "ip": address,
+                    "user_agent": AGENTS[number % 30],
+                }
+                for number, address in enumerate(ADDRESSES)
+            ]
+            for some in (
+                told[:50],
+                told[50:],
+                [*told[:3], {**told[3], "time": "never"}, {"ip": ADDRESSES[0]}],
+            ):
+                bearer = {"authorization": f"Bearer {token}", "x-forwarded-for": ADDRESSES[1]}
+                answer = client.post("/api/v1/events", json=some, headers=bearer)
+                assert answer.status_code == 202, answer.text
+                assert not any(address in answer.text for address in ADDRESSES)
         if killed:
             server.kill()
         else:

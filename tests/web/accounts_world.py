@@ -11,7 +11,7 @@ import attrs
 import httpx
 
 from statnive.actors.audit_record import RECORDS
-from statnive.config import AuthConfig, ServerConfig
+from statnive.config import AuthConfig, IngestConfig, ServerConfig
 from statnive.control.accounts import AccountStore
 from statnive.control.passwords import csrf_token, new_secret
 from statnive.control.snapshot import SnapshotHolder
@@ -19,9 +19,11 @@ from statnive.control.store import ControlStore
 from statnive.control.tokens import SECRET_BYTES, NewToken, secret_of
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
+from statnive.ingest.parse import Parser
 from statnive.web.accounts import Accounts
 from statnive.web.app import PublicApp
 from statnive.web.gate import Gate
+from statnive.web.server_events import ServerEvents
 from statnive.web.sign_in import SignIn
 from statnive.web.token_gate import TokenGate
 
@@ -81,6 +83,16 @@ class World:
             tokens=self.tokens, accounts=self.accounts, sign_in=self.sign_in, gate=self.gate,
             figures=lambda: {"one": 1.0}, readiness=dict, listening_url=lambda: NODE, report=self.report,
             auditor=self.auditor, dashboard_dir=pages, reload_sites=self.reload_sites,
+        )  # fmt: skip
+        tools: Any = SimpleNamespace(sites=sites, drops=self.parts.drops, clock=self.clock)
+        pipeline: Any = SimpleNamespace(parser=Parser(IngestConfig()))
+        self.serve_events(tools, pipeline, append=lambda rows, waiter: None)
+
+    def serve_events(self, tools: Any, pipeline: Any, *, append: Any, oldest_day: int = 0) -> None:
+        """The app with the events of servers: as far as the gate needs them, unless a test brings a pipeline."""
+        self.parts.server_events = ServerEvents(
+            tools, pipeline, IngestConfig(), append=append, keeps_day=lambda day: day >= oldest_day,
+            tokens=self.tokens,
         )  # fmt: skip
         self.app = PublicApp(self.parts)
 

@@ -28,13 +28,15 @@ NOBODY_ELSE = {"operator"}
 EVERYBODY = {
     *SIGNED_IN, "anonymous", "disabled", "ended session", "idle session", "made-up cookie",
     "link", "foreign link", "locked link", "expired link",
-    "read token", "manage token", "write token", "foreign read token", "all-sites read token", "all-sites manage token",
+    "read token", "manage token", "write token", "foreign read token", "foreign write token",
+    "all-sites read token", "all-sites manage token", "all-sites write token",
     "expired token", "revoked token", "unknown token",
 }  # fmt: skip
 INSIDERS = {*ALL_ROLES, "link"}  # who may know that there is such a site
 READ_TOKENS = {"read token", "all-sites read token"}
 KNOWING_TOKENS = {*READ_TOKENS, "manage token", "all-sites manage token"}
 MANAGE_TOKENS = {"manage token", "all-sites manage token"}
+WRITE_TOKENS = {"write token", "all-sites write token"}
 LISTING = {*SIGNED_IN, "link", "foreign link", *KNOWING_TOKENS, "foreign read token"}
 
 # What a browser and everybody else may call, by method and path.
@@ -48,6 +50,8 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/account/login"): EVERYBODY,
     ("POST", "/api/account/setup"): EVERYBODY,
     ("POST", "/api/account/setup/look"): EVERYBODY,
+    ("POST", "/api/account/passkey/begin"): EVERYBODY,
+    ("POST", "/api/account/passkey"): EVERYBODY,
     ("POST", "/api/links/open"): EVERYBODY,
     ("GET", "/api/stats/refresh"): EVERYBODY,  # only to say that it is a POST
     **{
@@ -55,6 +59,8 @@ MAY: dict[tuple[str, str], set[str]] = {
         for path in ("logout", "password", "totp/begin", "totp", "totp/remove", "recovery", "sessions/end")
     },
     ("GET", "/api/account/sessions"): SIGNED_IN,
+    ("GET", "/api/account/passkeys"): SIGNED_IN,
+    **{("POST", f"/api/account/passkeys{path}"): SIGNED_IN for path in ("", "/begin", "/remove")},
     ("GET", "/api/operator/drops"): NOBODY_ELSE,
     ("GET", "/api/operator/status"): NOBODY_ELSE,
     ("GET", "/metrics"): {"operator", "all-sites read token"},
@@ -95,6 +101,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v2/query"): READ_TOKENS,
     **{("GET", f"/api/v1/stats/{kind}"): READ_TOKENS for kind in ("aggregate", "timeseries", "breakdown")},
     ("GET", "/api/v1/stats/realtime/visitors"): READ_TOKENS,
+    ("POST", "/api/v1/events"): WRITE_TOKENS,
     ("GET", "/api/v1/sites"): {*KNOWING_TOKENS, "foreign read token"},
     ("POST", "/api/v1/sites"): {"all-sites manage token"},
     ("GET", "/api/v1/sites/goals"): KNOWING_TOKENS,
@@ -142,7 +149,9 @@ class Crowd(World):
         tokens = {
             "read token": self.token("stats:read", site=self.a),
             "manage token": self.token("sites:manage", site=self.a),
-            "write token": self.token("events:write"),
+            "write token": self.token("events:write", site=self.a),
+            "foreign write token": self.token("events:write", site=self.b),
+            "all-sites write token": self.token("events:write"),
             "foreign read token": self.token("stats:read", site=self.b),
             "all-sites read token": self.token("stats:read"),
             "all-sites manage token": self.token("sites:manage"),
@@ -191,6 +200,17 @@ def filled(path: str, domain: str) -> str:
     return path.replace("//", "/")
 
 
+def asked_for(domain: str) -> dict[str, str]:
+    """Every way in which a request names its site."""
+    return {
+        "site": domain,
+        "site_id": domain,
+        "domain": domain,
+        "name": "pageview",
+        "url": "https://x.example/",
+    }
+
+
 def test_every_route_is_in_the_table_and_everything_in_the_table_is_a_route(crowd: Crowd) -> None:
     assert set(every_route(crowd)) == set(MAY)
 
@@ -206,7 +226,7 @@ async def test_a_route_is_open_to_those_in_the_table_and_to_nobody_else(
         .replace("{id:int}", "1")
         .replace("/{path:path}", "/x")
     )
-    body = {"site": "a.example", "site_id": "a.example"}
+    body = asked_for("a.example")
     given = {"params": body} if method == "GET" else {"json": body}
     if path == "/api/stats/refresh":
         given = {"params": body}
@@ -231,6 +251,7 @@ NAMING_A_SITE = (
     READ_TOKENS,
     KNOWING_TOKENS,
     MANAGE_TOKENS,
+    WRITE_TOKENS,
 )
 
 
@@ -241,11 +262,11 @@ async def test_a_site_that_is_none_is_refused_as_one_that_is_somebody_elses(
     route = every_route(crowd)[method, path]
     assert route.site is not None
     probed = crowd.probe(route)
-    for name in ("viewer", "owner", "link", "read token", "anonymous"):
+    for name in ("viewer", "owner", "link", "read token", "write token", "anonymous"):
         answers = []
         for domain in ("b.example", "none.example"):
             url = filled(path, domain)
-            body = {"site": domain, "site_id": domain}
+            body = asked_for(domain)
             given = {"params": body} if method == "GET" or "refresh" in path else {"json": body}
             headers = {"origin": NODE, **crowd.headers[name]}
             answer = await crowd.ask(method, url, app=probed, headers=headers, **given)

@@ -1,4 +1,4 @@
-/** One's own account: password, one-time codes, sessions. */
+/** One's own account: password, passkeys, one-time codes, sessions. */
 
 import { useState } from 'preact/hooks';
 import { type Account, change } from '../api/change';
@@ -7,7 +7,10 @@ import { fill, plural } from '../i18n';
 import { CopyLine } from '../ui/CopyLine';
 import { type Field, Form } from './Form';
 import { minute, useLoad } from './load';
+import { Passkeys } from './Passkeys';
 import { w } from './words';
+
+const PASSWORD: Field = { name: 'password', label: w.own.old, type: 'password', autocomplete: 'current-password' };
 
 export function Own({ account, again }: { account: Account; again: () => void }) {
   return (
@@ -25,7 +28,7 @@ export function Own({ account, again }: { account: Account; again: () => void })
           title={w.own.password}
           submit={w.own.change}
           fields={[
-            { name: 'password', label: w.own.old, type: 'password', autocomplete: 'current-password' },
+            PASSWORD,
             { name: 'new', label: w.own.new, type: 'password', autocomplete: 'new-password' },
           ]}
           send={async (values) => {
@@ -34,6 +37,7 @@ export function Own({ account, again }: { account: Account; again: () => void })
           }}
         />
       </section>
+      <Passkeys password={PASSWORD} />
       <Totp account={account} again={again} />
       <Sessions />
     </>
@@ -48,18 +52,13 @@ async function signOut(): Promise<void> {
 interface Begun {
   secret: string;
   uri: string;
+  /** The same as a QR code, in SVG. */
+  qr: string;
 }
 
 function Totp({ account, again }: { account: Account; again: () => void }) {
   const [begun, setBegun] = useState<Begun>();
   const [codes, setCodes] = useState<string[]>();
-  const password: Field = {
-    name: 'password',
-    label: w.own.old,
-    type: 'password',
-    autocomplete: 'current-password',
-  };
-
   async function send(path: string, body: object): Promise<void> {
     const answer = await change<{ recovery_codes?: string[] }>(path, body);
     setCodes(answer.recovery_codes);
@@ -82,20 +81,21 @@ function Totp({ account, again }: { account: Account; again: () => void }) {
       {begun ? (
         <>
           <p>{w.totp.scan}</p>
+          <img class="qr" src={`data:image/svg+xml,${encodeURIComponent(begun.qr)}`} alt={w.totp.qr} />
           <CopyLine text={begun.secret} label={w.totp.key} />
           <p>
             <a href={begun.uri}>{w.totp.app}</a>
           </p>
           <Form
             submit={w.totp.finish}
-            fields={[{ name: 'code', label: w.totp.code, autocomplete: 'one-time-code' }, password]}
+            fields={[{ name: 'code', label: w.totp.code, autocomplete: 'one-time-code' }, PASSWORD]}
             send={(values) => send('account/totp', { secret: begun.secret, ...values })}
           />
         </>
       ) : account.has_totp ? (
         <>
-          <Form submit={w.totp.renew} fields={[password]} send={(values) => send('account/recovery', values)} />
-          <Form submit={w.totp.remove} fields={[password]} send={(values) => send('account/totp/remove', values)} />
+          <Form submit={w.totp.renew} fields={[PASSWORD]} send={(values) => send('account/recovery', values)} />
+          <Form submit={w.totp.remove} fields={[PASSWORD]} send={(values) => send('account/totp/remove', values)} />
         </>
       ) : (
         <button

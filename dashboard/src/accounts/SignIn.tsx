@@ -6,6 +6,7 @@ import { change, whoAmI } from '../api/change';
 import { fill } from '../i18n';
 import { Coded } from './Coded';
 import { type Field, Form, said, type Values } from './Form';
+import { PasskeySignIn } from './Passkeys';
 import { w } from './words';
 
 const NEW_LINK = 'statnive user passwd EMAIL';
@@ -24,9 +25,7 @@ export function SignIn() {
       if (error instanceof ApiError && error.field === 'code') setNeedsCode(true);
       throw error;
     }
-    // A whole new page: nothing that was read before the sign-in stays.
-    if (location.pathname === '/') location.reload();
-    else location.replace('/');
+    enter();
   }
 
   return (
@@ -41,11 +40,18 @@ export function SignIn() {
           ...(needsCode ? [{ name: 'code', label: w.signIn.code, autocomplete: 'one-time-code' }] : []),
         ]}
       />
+      <PasskeySignIn enter={enter} />
       <p class="note">
         <Coded sentence={w.signIn.forgotten} code={NEW_LINK} />
       </p>
     </>
   );
+}
+
+/** A whole new page: nothing that was read before the sign-in stays. */
+function enter(): void {
+  if (location.pathname === '/') location.reload();
+  else location.replace('/');
 }
 
 export function SetUp() {

@@ -86,6 +86,84 @@ test('while nobody has an account the page says where the link is', async () => 
   expect(page.querySelector('form')).toBeNull();
 });
 
+/** A browser that has passkeys, whose authenticator answers so. */
+function authenticator(answer: { create?: () => unknown; get?: () => unknown }): Record<string, unknown>[] {
+  const asked: Record<string, unknown>[] = [];
+  const answered = (reply: (() => unknown) | undefined) => async ({ publicKey }: { publicKey: Record<string, unknown> }) => {
+    asked.push(publicKey);
+    return reply?.();
+  };
+  vi.stubGlobal('isSecureContext', true);
+  vi.stubGlobal('PublicKeyCredential', class {});
+  const credentials = { create: answered(answer.create), get: answered(answer.get) };
+  Object.defineProperty(navigator, 'credentials', { value: credentials, configurable: true });
+  return asked;
+}
+
+const buffer = (...bytes: number[]) => Uint8Array.from(bytes).buffer;
+
+test('a passkey signs in: the device gets the challenge as bytes, the server what it signed as text', async () => {
+  const response = { clientDataJSON: buffer(123, 125), authenticatorData: buffer(255, 254, 253), signature: buffer(1), userHandle: null };
+  const asked = authenticator({ get: () => ({ id: 'AQI', rawId: buffer(1, 2), type: 'public-key', response }) });
+  serve({
+    'GET /api/account': NOBODY,
+    'POST /api/account/passkey/begin': { options: { challenge: '-_8', rpId: 'localhost', userVerification: 'required' } },
+    'POST /api/account/passkey': [401, 'passkey'],
+  });
+  open('/login');
+  await until(() => expect(page.querySelectorAll('form').length).toBe(2));
+  await fill({}, 1);
+  await until(() => expect(page.textContent).toContain('refused 401'));
+  expect(asked).toEqual([{ challenge: Uint8Array.of(251, 255), rpId: 'localhost', userVerification: 'required' }]);
+  expect(sent.find(({ path }) => path === '/api/account/passkey')?.body).toEqual({
+    credential: {
+      id: 'AQI',
+      rawId: 'AQI',
+      type: 'public-key',
+      response: { clientDataJSON: 'e30', authenticatorData: '__79', signature: 'AQ' },
+    },
+  });
+});
+
+test('who wants no passkey after all is told so, and nothing is sent', async () => {
+  authenticator({
+    get: () => {
+      throw new DOMException('', 'NotAllowedError');
+    },
+  });
+  serve({ 'GET /api/account': NOBODY, 'POST /api/account/passkey/begin': { options: { challenge: 'AA' } } });
+  open('/login');
+  await until(() => expect(page.querySelectorAll('form').length).toBe(2));
+  await fill({}, 1);
+  await until(() => expect(page.textContent).toContain('No passkey was used'));
+  expect(sent.some(({ path }) => path === '/api/account/passkey')).toBe(false);
+});
+
+test('a passkey is added with the password, and removed with it', async () => {
+  const response = { clientDataJSON: buffer(1), attestationObject: buffer(2) };
+  const asked = authenticator({ create: () => ({ id: 'Aw', rawId: buffer(3), type: 'public-key', response }) });
+  const passkeys = [{ id: 7, name: 'old key', host: 'localhost', used_at: null }];
+  const user = { id: 'AQ', name: ANN.email, displayName: ANN.email };
+  const excludeCredentials = [{ type: 'public-key', id: 'BQ' }];
+  serve({
+    'GET /api/account': SIGNED_IN,
+    'GET /api/account/passkeys': { passkeys },
+    'POST /api/account/passkeys/begin': { options: { challenge: 'AA', user, excludeCredentials } },
+    'POST /api/account/passkeys': { passkeys },
+    'POST /api/account/passkeys/remove': { passkeys: [] },
+  });
+  open('/account');
+  await until(() => expect(page.textContent).toContain('old key localhost never used'));
+  await fill({ name: 'laptop', password: 'right' }, 1);
+  await until(() => expect(sent.some(({ path }) => path === '/api/account/passkeys/begin')).toBe(true));
+  await until(() => expect(sent.find(({ body }) => body?.name === 'laptop')?.body?.credential).toBeDefined());
+  expect(asked[0]).toMatchObject({ user: { id: Uint8Array.of(1) }, excludeCredentials: [{ id: Uint8Array.of(5) }] });
+  const remove = [...page.querySelectorAll('button')].find((button) => button.textContent === 'Remove');
+  await act(() => remove?.click());
+  await fill({ password: 'right' }, 1);
+  await until(() => expect(sent.find(({ path }) => path.endsWith('/remove'))?.body).toEqual({ id: 7, password: 'right' }));
+});
+
 test('a used setup link says so, and the secret of a link is sent in a body only', async () => {
   serve({ 'GET /api/account': NOBODY, 'POST /api/account/setup/look': [400, 'link'] });
   open('/setup#s3cret');

@@ -317,6 +317,19 @@ export interface Segments {
   }[];
 }
 
+export interface ServerEvent {
+  name: string;
+  url: string;
+  domain?: string;
+  referrer?: string;
+  props?: Record<string, unknown> | string;
+  revenue?: Record<string, unknown> | string;
+  interactive?: boolean;
+  ip?: string;
+  user_agent?: string;
+  time?: number | string;
+}
+
 export interface Sites {
   sites: {
     domain: string;
@@ -326,6 +339,20 @@ export interface Sites {
   }[];
   signed_in: boolean;
   operator: boolean;
+}
+
+export interface Taken {
+  accepted: number;
+  dropped: {
+    index: number;
+    reason: 'fast_reject' | 'malformed' | 'unknown_site' | 'rate_limit' | 'referrer_spam' | 'overload' | 'excluded' | 'no_visit';
+    field?: string;
+    message?: string;
+  }[];
+}
+
+export interface TextError {
+  error: string;
 }
 
 export interface Totals {
