@@ -65,6 +65,18 @@ test('a database error is shown as an error with a retry, never as a zero', asyn
   expect(text(root, '.headline .value')[0]).toBe('41');
 });
 
+test('days that the server refuses are told with the field and the limit', async () => {
+  const answers = busy();
+  serve(answers);
+  const served = fetch;
+  const refused = { error: { field: 'from', message: 'must be a date YYYY-MM-DD from 1970-01-02 to 2105-12-30' } };
+  vi.stubGlobal('fetch', async (url: string) =>
+    url.includes('/overview') ? new Response(JSON.stringify(refused), { status: 400 }) : served(url),
+  );
+  const root = open('/?site=example.com&from=1900-01-01&to=2026-11-24');
+  await until(() => expect(text(root, '.trend .said')[0]).toBe(`from: ${refused.error.message}`));
+});
+
 test('a refresh that fails says so and keeps the numbers it had', async () => {
   const answers = busy();
   serve(answers);
@@ -291,7 +303,7 @@ test('who is not signed in is asked to, in place of numbers', async () => {
   serve({ ...busy(), '/api/sites': 401, '/api/account': { mode: 'accounts', needs_setup: false, account: null } });
   const root = open('/?site=example.com');
   await until(() => expect(text(root, 'h1')).toEqual(['Sign in']));
-  expect(root.querySelector('header.top')).toBeNull();
+  expect(root.querySelector('.sites button, .range')).toBeNull();
 });
 
 test('who may only look is shown no control for writing', async () => {

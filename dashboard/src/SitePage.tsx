@@ -4,7 +4,6 @@ import { useState } from 'preact/hooks';
 import * as api from './api/client';
 import type { Site } from './api/types';
 import { FilterBar } from './bar/FilterBar';
-import { Freshness } from './bar/Freshness';
 import { t } from './i18n';
 import { Headline } from './panels/Headline';
 import type { Emptied } from './first-run/Emptiness';
@@ -12,7 +11,6 @@ import { todayIn } from './state/dates';
 import { useQuery } from './state/queries';
 import type { Route } from './state/route';
 import { comparedScopeOf } from './state/scope';
-import { useKeys } from './state/keys';
 import { lazy, panel } from './ui/lazy';
 
 const Emptiness = lazy(async () => (await import('./first-run')).Emptiness, () => null);
@@ -28,11 +26,11 @@ const Cards = lazy(async () => (await import('./lists')).Cards, (inside) => (
     {panel('list')(inside)}
   </div>
 ));
-const Help = lazy(async () => (await import('./keys')).Help, () => null);
+const Keys = lazy(async () => (await import('./keys')).Keys, () => null);
+const Freshness = lazy(async () => (await import('./panels/course')).Freshness, () => <div class="freshness" />);
 const Detail = lazy(async () => (await import('./detail')).Detail, () => null);
 
 export function SitePage({ site, route }: { site: Site | undefined; route: Route }) {
-  const [help, setHelp] = useKeys();
   const today = todayIn(site?.timezone, new Date());
   const scope = site && comparedScopeOf(route, site.domain, today);
   const overview = useQuery(scope ? api.overview(scope) : null);
@@ -68,7 +66,7 @@ export function SitePage({ site, route }: { site: Site | undefined; route: Route
       </section>
       <Cards {...ready} visitors={metrics?.visitors} />
       {ready && route.detail && <Detail {...ready} detail={route.detail} />}
-      {help && <Help close={() => setHelp(false)} />}
+      <Keys />
     </>
   );
 }

@@ -241,6 +241,17 @@ test('a token of a site is shown once, and a link with where it leads', async ()
   });
 });
 
+test('a page of the dashboard asks to sign in, and goes on there', async () => {
+  serve({ 'GET /api/account': NOBODY });
+  history.replaceState(null, '', '/settings?site=example.com');
+  dispatchEvent(new PopStateEvent('popstate'));
+  open('/settings?site=example.com', new ApiError('refused', '', 401));
+  expect(page.querySelector('h1')?.textContent).toBe('Sign in');
+  await until(() => expect(document.title).toBe('Sign in · statnive'));
+  history.replaceState(null, '', '/');
+  dispatchEvent(new PopStateEvent('popstate'));
+});
+
 test('an address that is none says so', () => {
   serve({});
   open('/nothing/here');
