@@ -11,6 +11,7 @@ import { todayIn } from './state/dates';
 import { useQuery } from './state/queries';
 import type { Route } from './state/route';
 import { comparedScopeOf } from './state/scope';
+import { useKeys } from './state/keys';
 import { lazy, panel } from './ui/lazy';
 
 const Emptiness = lazy(async () => (await import('./first-run')).Emptiness, () => null);
@@ -26,11 +27,12 @@ const Cards = lazy(async () => (await import('./lists')).Cards, (inside) => (
     {panel('list')(inside)}
   </div>
 ));
-const Keys = lazy(async () => (await import('./keys')).Keys, () => null);
+const Help = lazy(async () => (await import('./keys')).Help, () => null);
 const Freshness = lazy(async () => (await import('./panels/course')).Freshness, () => <div class="freshness" />);
 const Detail = lazy(async () => (await import('./detail')).Detail, () => null);
 
 export function SitePage({ site, route }: { site: Site | undefined; route: Route }) {
+  const [help, setHelp] = useKeys();
   const today = todayIn(site?.timezone, new Date());
   const scope = site && comparedScopeOf(route, site.domain, today);
   const overview = useQuery(scope ? api.overview(scope) : null);
@@ -66,7 +68,7 @@ export function SitePage({ site, route }: { site: Site | undefined; route: Route
       </section>
       <Cards {...ready} visitors={metrics?.visitors} />
       {ready && route.detail && <Detail {...ready} detail={route.detail} />}
-      <Keys />
+      {help && <Help close={() => setHelp(false)} />}
     </>
   );
 }

@@ -1,4 +1,5 @@
 /** The chunk of ways around: steps from days to days, the keyboard's shortcuts and the page that shows them. */
 import '../ui/dialog.css';
-export { Keys } from './Keys';
+export { Help } from './Help';
+export { press } from './press';
 export { Step } from '../header/Step';
