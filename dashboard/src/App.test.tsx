@@ -37,7 +37,7 @@ test('a site shows its numbers, its lists by visitors, and how fresh they are', 
     'change good', 'change bad', 'change ', 'change ', 'change good', 'change ',
   ]);
   expect(root.querySelector<HTMLElement>('.bar')?.style.width).toBe('100%');
-  expect(text(root, '.through')[0]).toBe('Data through 12:00 PM');
+  await until(() => expect(text(root, '.through')[0]).toBe('Data through 12:00 PM'));
   await until(() => expect(text(root, '.sum strong')).toEqual(['1']));
 });
 
@@ -83,6 +83,7 @@ test('a refresh that fails says so and keeps the numbers it had', async () => {
   const root = open('/?site=example.com');
   await until(() => expect(text(root, '.path .head')).toEqual(['/more', '/less']));
   answers['/api/stats/pages'] = 503;
+  await until(() => expect(root.querySelector('.freshness button')).not.toBeNull());
   click(root, '.freshness button');
   await until(() => expect(text(root, '.list .strip')[0]).toContain('Could not refresh.'));
   expect(text(root, '.path .head')).toEqual(['/more', '/less']);
