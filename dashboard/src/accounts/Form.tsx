@@ -51,7 +51,7 @@ export function Form({ fields, submit, send, title }: Props) {
     <form class="stack" onSubmit={go}>
       {title && <h3>{title}</h3>}
       {fields.map((field) => (
-        <label key={field.name}>
+        <label key={field.name} class={field.type === 'checkbox' ? 'check' : undefined}>
           <span>{field.label}</span>
           {field.options ? (
             <select name={field.name}>

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { browserTimezone } from '../operator/hosts';
 import { CopyLine } from '../ui/CopyLine';
 import { Form } from './Form';
-import { Answered, useAct, useLoad } from './load';
+import { Answered, facts, useAct, useLoad } from './load';
 import { w } from './words';
 
 interface User {
@@ -65,7 +65,7 @@ function UserRow({ user, send }: { user: User; send: (how: 'link' | 'enable' | '
   return (
     <li>
       <span>
-        {user.email} <small>{user.is_operator ? w.own.operator : roles(user)} {w.users.state[user.state]}</small>
+        {user.email} <small>{facts(user.is_operator ? w.own.operator : roles(user), w.users.state[user.state])}</small>
       </span>
       {!isDisabled && (
         <button type="button" class="control" onClick={() => send('link')}>

@@ -4,7 +4,7 @@ import { change } from '../api/change';
 import { fill } from '../i18n';
 import { CopyLine } from '../ui/CopyLine';
 import { Form } from './Form';
-import { Answered, day, minute, useAct, useLoad } from './load';
+import { Answered, day, facts, minute, useAct, useLoad } from './load';
 import { PassOn } from './Node';
 import { w } from './words';
 
@@ -38,7 +38,7 @@ export function People({ site }: { site: string }) {
                   <span>
                     {person.email}{' '}
                     <small>
-                      {w.role[person.role] ?? person.role} {person.is_invited && w.users.state.invited}
+                      {facts(w.role[person.role] ?? person.role, person.is_invited && w.users.state.invited)}
                     </small>
                   </span>
                   <button type="button" class="control" onClick={() => act(() => set(person.email, null))}>
@@ -115,7 +115,7 @@ function LinkRow({ link, remove }: { link: Link; remove: () => void }) {
       <span>
         {link.name}{' '}
         <small>
-          {link.has_password && w.links.locked} {link.expires_at && fill(w.links.until, { day: day(link.expires_at) })}
+          {facts(link.has_password && w.links.locked, until(link.expires_at))}
         </small>
       </span>
       <button type="button" class="control" onClick={remove}>
@@ -199,9 +199,11 @@ function TokenRow({ token, revoke }: { token: Token; revoke: () => void }) {
       <span>
         {token.name} <code>{token.shown}…</code>{' '}
         <small>
-          {token.scopes.map((scope) => w.tokens.scopes[scope] ?? scope).join(', ')}{' '}
-          {token.expires_at && fill(w.links.until, { day: day(token.expires_at) })}{' '}
-          {token.last_used_at ? fill(w.tokens.used, { time: minute(token.last_used_at) }) : w.tokens.never}
+          {facts(
+            token.scopes.map((scope) => w.tokens.scopes[scope] ?? scope).join(', '),
+            until(token.expires_at),
+            token.last_used_at ? fill(w.tokens.used, { time: minute(token.last_used_at) }) : w.tokens.never,
+          )}
         </small>
       </span>
       <button type="button" class="control" onClick={revoke}>
@@ -209,4 +211,8 @@ function TokenRow({ token, revoke }: { token: Token; revoke: () => void }) {
       </button>
     </li>
   );
+}
+
+function until(end: number | null): string | null {
+  return end === null ? null : fill(w.links.until, { day: day(end) });
 }

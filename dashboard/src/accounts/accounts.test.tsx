@@ -229,7 +229,7 @@ test('a token of a site is shown once, and a link with where it leads', async ()
   });
   open('/account?site=example.com');
   await until(() => expect(page.textContent).toContain(link.url));
-  expect(page.textContent).toContain('bob@example.com viewer invited');
+  expect(page.textContent).toContain('bob@example.com viewer · invited');
   expect(page.querySelector('details code')?.textContent).toContain('src="http://n/share/a?auth=x&amp;theme=system"');
   await fill({ name: 'grafana', days: '' }, 2);
   await until(() => expect(page.textContent).toContain('stnv_once'));

@@ -90,6 +90,7 @@ function Pages() {
   const mayAll = !account || account.is_operator;
   return (
     <div class="accounts">
+      <h1>{site ?? w.own.title}</h1>
       <p class="ways">
         <a class="link" href={`/${of}`}>
           {w.back}
@@ -105,7 +106,6 @@ function Pages() {
           </>
         )}
       </p>
-      <h1>{site ?? w.own.title}</h1>
       {site ? (
         <>
           <People site={site} />

@@ -57,6 +57,11 @@ function errorOf(cause: unknown): ApiError {
   return cause instanceof ApiError ? cause : new ApiError('unreadable');
 }
 
+/** What is known of a thing, in one line. */
+export function facts(...known: (string | false | null | undefined)[]): string {
+  return known.filter(Boolean).join(' · ');
+}
+
 /** An instant in the person's own time, to the minute. */
 export function minute(seconds: number): string {
   return new Date(seconds * 1000).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
