@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -62,12 +63,17 @@ def demo_command(shell: Shell) -> click.Command:
         traffic = Traffic(
             domain, days=days, visits_a_day=visits, seed=seed, now=datetime.now(UTC), zone=ZoneInfo(zone)
         )
-        shell.run(data_dir, file, partial(_fill, domain, zone, traffic, days))
+        given = [("--data-dir", data_dir), ("--config", file)]
+        serve = " ".join(["statnive serve", *(f"{name} {shlex.quote(str(at))}" for name, at in given if at)])
+        shell.run(data_dir, file, partial(_fill, domain, zone, traffic, days, serve))
 
     return demo
 
 
-async def _fill(domain: str, zone: str, traffic: Traffic, days: int, client: ControlClient) -> None:
+async def _fill(
+    domain: str, zone: str, traffic: Traffic, days: int, serve: str, client: ControlClient
+) -> None:
+    """`serve`: the command that starts a node on this data, for when none runs."""
     began = time.monotonic()
     await _add(domain, zone, client)
     begun = await client.post_json("/control/imports", {"site": domain})
@@ -92,7 +98,9 @@ async def _fill(domain: str, zone: str, traffic: Traffic, days: int, client: Con
         bar.update(days - shown)
     await client.post_json(f"{where}/finish", {})
     click.echo(f"{domain}: {sent:,} events, {views:,} page views in {time.monotonic() - began:.1f} s")
-    click.echo(f"Look at it: statnive serve, then http://127.0.0.1:8080/?site={domain}")
+    node = await client.get_json("/control/node")
+    first = "" if node["is_listening"] else f"{serve}, then "
+    click.echo(f"Look at it: {first}{node['url']}/?site={domain}")
 
 
 async def _add(domain: str, zone: str, client: ControlClient) -> None:

@@ -22,6 +22,7 @@ import trio
 
 from statnive import resources
 from statnive.actors import acceptor, auditor, committer, file_watch, limiter, reader_check, salts, writer
+from statnive.actors.ack_times import AckTimes
 from statnive.actors.slow_lane import SlowLane
 from statnive.certificates import Certificate
 from statnive.clickhouse.engine import Engine
@@ -57,6 +58,7 @@ from statnive.web.server_events import ServerEvents
 from statnive.web.sign_in import SignIn
 from statnive.web.token_gate import TokenGate
 
+EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
 DRAIN_DEADLINE_S = 60.0
 END_GRACE_S = 3.0
 
@@ -150,7 +152,8 @@ class Node:
         self.pipeline = Pipeline(config.ingest, self.tools, ClientAddress(config.server.trusted_proxies))
         self.imports = Imports(self.tools, config.ingest, self.committer, self.writer)
         routes = IngestRoutes(config.server, config.ingest, self.pipeline, resources.directory("tracker"))
-        self.ingest_app = IngestApp(routes, self.committer.append)
+        self.ack_times = AckTimes(self.clocks.monotonic)
+        self.ingest_app = IngestApp(routes, self.committer.append, self.ack_times)
         self.reads = Reads(
             self.engine.read,
             threads=config.clickhouse.query_threads,
@@ -189,6 +192,7 @@ class Node:
                 report=report,
                 clock=self.clocks.wall,
                 monotonic=self.clocks.monotonic,
+                ack_times=self.ack_times,
                 certificate=self.certificate,
             )
             self.acceptor = acceptor.AcceptorHandle(parts)
@@ -235,6 +239,7 @@ class Node:
             figures=self.stats,
             readiness=self.readiness,
             listening_url=self.listening_url,
+            is_listening=lambda: self.acceptor is not None,
             reload_sites=self.reload_sites,
             report=self.auditor.report,
             auditor=self.auditor,
@@ -399,7 +404,9 @@ class Node:
         if self.config.server.public_url:
             return self.config.server.public_url
         address = self.acceptor.address if self.acceptor is not None else self.config.server.listen
-        return f"http://{address}"
+        host, _, port = address.rpartition(":")
+        # On all addresses of the machine it can be reached by its own one, from here.
+        return f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}"
 
     def new_setup_link(self) -> str:
         """The address at which the first account is made, once; "" when there is one, or none is needed."""
@@ -436,6 +443,7 @@ class Node:
                 stats.update(part.stats())
         stats |= self.reads.stats() | self.tokens.stats() | self.accounts.stats() | self.sign_in.stats()
         stats |= self.server_events.stats()
+        stats |= self.ack_times.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
         for what in ("revenue", "property"):
             stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]

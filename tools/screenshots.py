@@ -41,6 +41,7 @@ VIEWS = {
     "site": (f"/?site={SITE}", ".headline .value:not(:empty)"),
     "sites": ("/", ".card .sparkline"),
     "settings": (f"/settings?site={SITE}", ".settings .parts"),
+    "access": (f"/account?site={SITE}", ".accounts .rows li"),
     "server": ("/operator", ".tiles div:first-child .value:not(:text-is('–'))"),
     "first-event": ("/?site=new.example", ".snippets code"),
 }
@@ -77,6 +78,22 @@ def stray_events(node: StatniveNode) -> None:
     good = f'{{"n":"pageview","u":"https://{SITE}/pricing"}}'
     for _ in range(20):
         httpx.post(f"{node.url}/api/event", content=good, headers={"user-agent": agent})
+
+
+def shared_things(node: StatniveNode) -> None:
+    """Who may see the site, beside its operator."""
+    wishes = (
+        ("people", {"email": "ann@example.com", "role": "owner"}),
+        ("people", {"email": "press@example.com", "role": "viewer"}),
+        ("links", {"name": "Board"}),
+        ("links", {"name": "Newsletter", "password": "open sesame", "days": 30}),
+        ("tokens", {"name": "grafana", "scopes": ["stats:read"]}),
+    )
+    for path, wish in wishes:
+        answer = httpx.post(
+            f"{node.url}/api/{path}", json={"site": SITE, **wish}, headers={"origin": node.url}
+        )
+        assert answer.is_success, answer.text
 
 
 def shoot(page: Page, file: Path, longest_px: int) -> int:
@@ -128,6 +145,7 @@ def run(target: Path, only: str = "") -> None:
     # Late in its day: today is no empty end of the curve.
     with demo_node(zone_at(19, datetime.now(UTC))) as node, sync_playwright() as playwright:
         stray_events(node)
+        shared_things(node)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         for name, (path, ready) in VIEWS.items():
             for device in DEVICES:

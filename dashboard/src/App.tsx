@@ -12,7 +12,7 @@ import { Failure } from './ui/Failure';
 import { lazy, panel } from './ui/lazy';
 
 const NoSuchSite = lazy(async () => (await import('./first-run')).NoSuchSite, panel('alone'));
-const Accounts = lazy(async () => (await import('./accounts')).Accounts, panel('alone'));
+const Accounts = lazy(async () => (await import('./accounts')).Accounts, (inside) => <main>{panel('alone')(inside)}</main>);
 const FirstSite = lazy(async () => (await import('./first-run')).FirstSite, panel(''));
 const SitesPage = lazy(async () => (await import('./sites')).SitesPage, panel(''));
 const SettingsPage = lazy(async () => (await import('./settings')).SettingsPage, panel(''));
@@ -42,11 +42,7 @@ export function App() {
   }, [place]);
 
   if (elsewhere || query.error?.status === 401 || (query.data?.signed_in === false && (!route.site || route.view))) {
-    return (
-      <main>
-        <Accounts error={query.error} retry={query.retry} />
-      </main>
-    );
+    return <Accounts error={query.error} retry={query.retry} />;
   }
   return (
     <>

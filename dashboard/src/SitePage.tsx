@@ -4,7 +4,6 @@ import { useState } from 'preact/hooks';
 import * as api from './api/client';
 import type { Site } from './api/types';
 import { FilterBar } from './bar/FilterBar';
-import { Freshness } from './bar/Freshness';
 import { t } from './i18n';
 import { Headline } from './panels/Headline';
 import type { Emptied } from './first-run/Emptiness';
@@ -29,6 +28,7 @@ const Cards = lazy(async () => (await import('./lists')).Cards, (inside) => (
   </div>
 ));
 const Help = lazy(async () => (await import('./keys')).Help, () => null);
+const Freshness = lazy(async () => (await import('./panels/course')).Freshness, () => <div class="freshness" />);
 const Detail = lazy(async () => (await import('./detail')).Detail, () => null);
 
 export function SitePage({ site, route }: { site: Site | undefined; route: Route }) {

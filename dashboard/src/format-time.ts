@@ -1,7 +1,7 @@
-/** How lazy panels write the time of a point. */
+/** How lazy panels write times. */
 
 import type { Interval } from './api/types';
-import { dates, DAY } from './format';
+import { dates, DAY, NOTHING } from './format';
 import { utc } from './state/dates';
 
 export function month(day: string): string {
@@ -33,3 +33,13 @@ const POINT: Record<Interval, Record<'short' | 'long', Intl.DateTimeFormatOption
     long: { month: 'long', year: 'numeric', timeZone: 'UTC' },
   },
 };
+
+/** An instant in the site's zone: the time alone today, with its day before that. */
+export function instant(iso: string, timeZone: string, now: Date): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return NOTHING;
+  const sameDay = dates({ dateStyle: 'short', timeZone });
+  const time = { hour: 'numeric', minute: '2-digit', timeZone } as const;
+  if (sameDay.format(date) === sameDay.format(now)) return dates(time).format(date);
+  return dates({ month: 'short', day: 'numeric', ...time }).format(date);
+}

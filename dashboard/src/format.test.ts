@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { change, count, days, duration, exact, instant, metric, NOTHING } from './format';
+import { change, count, days, duration, exact, metric, NOTHING } from './format';
 import { mainMoney, moneyText } from './format-money';
 import { share } from './format-share';
-import { month, point } from './format-time';
+import { instant, month, point } from './format-time';
 
 test('numbers are grouped, and shortened when they are large', () => {
   expect(count(0)).toBe('0');
@@ -61,6 +61,11 @@ test('an instant today is its time, an older one has its day', () => {
 
 test('a range of one day is one day', () => {
   expect(days({ from: '2026-11-24', to: '2026-11-24' })).toBe('Nov 24, 2026');
+});
+
+test('hours are told by the clock of the site, up to the end of the last one', () => {
+  const hours = { from: '2026-11-23T00:00:00+05:30', to: '2026-11-23T11:00:00+05:30' };
+  expect(days(hours)).toBe('Nov 23, 2026, 12\u202fAM\u2009–\u200912\u202fPM');
 });
 
 test('a change is told by its sign, and only beside something', () => {

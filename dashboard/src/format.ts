@@ -94,18 +94,12 @@ export function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat 
   return once(`d${JSON.stringify(options)}`, () => new Intl.DateTimeFormat(locale, options));
 }
 
+const HOUR_MS = 3_600_000;
 export const DAY = { year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' } as const;
 
+/** Days; or local hours, which a range that still runs is compared with: the last one is included. */
 export function days({ from, to }: Days): string {
-  return dates(DAY).formatRange(utc(from), utc(to));
-}
-
-/** An instant in the site's zone: the time alone today, with its day before that. */
-export function instant(iso: string, timeZone: string, now: Date): string {
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime())) return NOTHING;
-  const sameDay = dates({ dateStyle: 'short', timeZone });
-  const time = { hour: 'numeric', minute: '2-digit', timeZone } as const;
-  if (sameDay.format(date) === sameDay.format(now)) return dates(time).format(date);
-  return dates({ month: 'short', day: 'numeric', ...time }).format(date);
+  const hours = from.includes('T');
+  const at = (end: string) => utc(end.slice(0, 10)) + (Number(end.slice(11, 13)) || 0) * HOUR_MS;
+  return dates(hours ? { ...DAY, hour: 'numeric' } : DAY).formatRange(at(from), at(to) + (hours ? HOUR_MS : 0));
 }

@@ -4,7 +4,7 @@ import { render } from 'preact';
 import { act } from 'preact/test-utils';
 import { vi } from 'vitest';
 import { App } from './App';
-import { refreshAll } from './state/queries';
+import { refreshAll } from './state/refresh';
 
 export const KNOWN = {
   site: 'example.com',

@@ -21,6 +21,7 @@ from typing import Any
 import attrs
 import trio
 
+from statnive.actors.ack_times import AckTimes
 from statnive.actors.connection import Connection
 from statnive.actors.fast_lane import FastLane, Routes
 from statnive.actors.slow_lane import SlowLane
@@ -44,6 +45,7 @@ class AcceptorParts:
     report: Callable[[str, str], None]
     clock: Callable[[], float]
     monotonic: Callable[[], float]
+    ack_times: AckTimes
     slow_only: bool = False
     certificate: Certificate | None = None  # with `server.tls_listen`
 
@@ -78,6 +80,7 @@ class AcceptorHandle:
             parts.report,
             clock=parts.clock,
             monotonic=parts.monotonic,
+            ack_times=parts.ack_times,
             slow_only=parts.slow_only,
         )
 

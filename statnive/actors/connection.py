@@ -34,6 +34,7 @@ class Connection:
     """
 
     __slots__ = (
+        "asked_at",
         "body_bytes",
         "buffer",
         "close_after",
@@ -64,6 +65,7 @@ class Connection:
         self.out = b""
         self.mask = select.EPOLLIN
         self.pending: Answer | None = None  # the answer that waits for its batch
+        self.asked_at = 0.0  # when the request was read that `pending` answers, on the monotonic clock
         self.head: RequestHead | None = None  # set once a head is parsed and its body is not complete
         self.noted = RequestHead(peer)
         self.body_bytes = -1  # -1 = no content-length

@@ -20,13 +20,16 @@ from __future__ import annotations
 
 import select
 import socket
+from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
+from operator import attrgetter
 from typing import Protocol
 
 import httptools
 import trio
 
+from statnive.actors.ack_times import AckTimes
 from statnive.actors.congestion import Congestion
 from statnive.actors.connection import Connection
 from statnive.actors.doorway import Doorway
@@ -45,6 +48,7 @@ WHEEL_TICK_S = 0.5
 LINGER_S = 2.0
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
+_ASKED_AT = attrgetter("asked_at")
 _STOP, _NEXT, _BODY = object(), object(), object()
 
 
@@ -78,6 +82,7 @@ class FastLane:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        ack_times: AckTimes,
         slow_only: bool = False,
     ) -> None:
         self._config = config
@@ -87,6 +92,7 @@ class FastLane:
         self._report = report
         self._clock = clock
         self._monotonic = monotonic
+        self._ack_times = ack_times
         self._slow_only = slow_only
         self._event_lines = tuple(b"POST %s HTTP/1.1\r\n" % path for path in routes.event_paths)
         self._epoll = select.epoll()
@@ -169,7 +175,11 @@ class FastLane:
         for start in range(0, len(waiters), ANSWERS_PER_ROUND):
             self._look_at_clocks()
             idle_until = self._now + self._config.idle_deadline_s
-            for connection in waiters[start : start + ANSWERS_PER_ROUND]:
+            chunk = waiters[start : start + ANSWERS_PER_ROUND]
+            asked = Counter(
+                map(_ASKED_AT, chunk)
+            )  # before an answer lets the next request of its connection in
+            for connection in chunk:
                 if connection.closed:
                     continue
                 answer = connection.pending
@@ -182,6 +192,7 @@ class FastLane:
                     self._guarded_feed(connection, b"")
                 elif connection.half_closed and not connection.out:
                     self._close(connection)
+            self._ack_times.add(asked)
             await trio.lowlevel.checkpoint()
 
     # Accepting and closing
@@ -397,6 +408,7 @@ class FastLane:
             self._send(connection, self._routes.overloaded(overload, len(result.rows)))
             return
         connection.pending = result.answer
+        connection.asked_at = self._now
 
     def _give_away(self, connection: Connection, data: bytes) -> object:
         """Hand the connection, with the request's bytes put back in front, to the slow lane (keeps I4)."""

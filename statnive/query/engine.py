@@ -95,6 +95,12 @@ def run(reader: Reader, query: Query, limits: Limits = LIMITS) -> Result:
     )
 
 
+def is_in_rollups(query: Query) -> bool:
+    """Whether rollups carry the query, so that it needs no drill-down. Raises Rejected for one that is none."""
+    check(query)
+    return rollup.parts_of(needs_of(query)) is not None
+
+
 def asker(reader: Reader) -> Ask:
     """The reader's `query`, with a pattern that RE2 can't read refused by its field."""
 

@@ -68,7 +68,11 @@ FILTERS: Final = Parameter(
     {"type": "string", "maxLength": TEXT_CHARS_MAX},
 )
 COMPARE: Final = (
-    Parameter("compare", "A second range to compare with.", _choice(*COMPARISONS)),
+    Parameter(
+        "compare",
+        "A second range to compare with. While the range runs, totals are compared with as much of it, up to the hour.",
+        _choice(*COMPARISONS),
+    ),
     Parameter("compare_from", "The first day of a custom comparison.", DATE),
     Parameter("compare_to", "Its last day.", DATE),
 )
@@ -108,6 +112,8 @@ class Options:
     filter: Filter | None = None
     metrics: tuple[str, ...] | None = None
     compare: Range | None = None
+    # While the range runs: the part of `compare` that is as far along; see `as_far`.
+    compare_as_far: Range | None = None
     interval: Interval = Interval.DAY
     sort: str = ""
     slice: Slice = attrs.field(factory=Slice)
@@ -122,6 +128,8 @@ def parse_options(
 ) -> Options:
     """Read a request's parameters. Raises Rejected with the field and what is allowed."""
     span = parse_range(given, zone, now)
+    compared = parse_comparison(given, span)
+    chosen = given.get("compare") == "custom"
     metrics = tuple(given["metrics"].split(",")) if "metrics" in given else None
     search = given.get("search", "")
     if len(search) > SEARCH_CHARS_MAX or not _is_text(search):
@@ -133,7 +141,8 @@ def parse_options(
         range=span,
         filter=parse_filters(given["filters"], segments) if "filters" in given else None,
         metrics=metrics,
-        compare=parse_comparison(given, span),
+        compare=compared,
+        compare_as_far=None if compared is None or chosen else as_far(span, compared, now),
         interval=parse_interval(given, span.days),
         sort=given.get("sort", ""),
         slice=parse_slice(given) if is_list else Slice(),
@@ -211,6 +220,26 @@ def year_before(span: Range) -> Range:
         start, end = (_last_year(at.astimezone(zone)) for at in (span.start, span.end))
         return _in_calendar(Range.of_instants(start, end, zone))
     return _in_calendar(Range(Days(_last_year(days.first), _last_year(days.last), zone)))
+
+
+def as_far(span: Range, compared: Range, now: datetime) -> Range | None:
+    """What of `compared` had passed when it was as far along as `span` is `now`, the hour that runs included. None:
+    `span` is over, or has not begun; then the whole of it is compared.
+
+    By the site's clock: at 11:20 the day before up to 12:00, also where the clock was changed in between.
+    """
+    (start, end), zone = span.ends, span.days.zone
+    passed = hour_start(now, zone) + timedelta(hours=1)
+    if not start < passed < end:
+        return None
+    first, last = compared.ends
+    if span.is_whole_days:
+        clock = passed.astimezone(zone)
+        day = compared.days.first + (clock.date() - span.days.first)
+        until = hour_start(datetime.combine(day, clock.time(), zone), zone)
+    else:
+        until = first + (passed - start)
+    return Range.of_instants(first, until, zone) if first < until < last else None
 
 
 def _in_calendar(span: Range) -> Range:

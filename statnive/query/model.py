@@ -16,7 +16,7 @@ import attrs
 
 from statnive.control.snapshot import Site
 from statnive.errors import Rejected
-from statnive.query.ranges import FIRST_DAY, LAST_DAY, RANGE_YEARS_MAX, Days
+from statnive.query.ranges import FIRST_DAY, LAST_DAY, RANGE_YEARS_MAX, Days, midnight
 from statnive.query.where import Statement
 
 PROPS_PREFIX: Final = "event:props:"
@@ -168,6 +168,14 @@ class Range:
     @property
     def is_whole_days(self) -> bool:
         return self.start is None
+
+    @property
+    def ends(self) -> tuple[datetime, datetime]:
+        """The instants [start, end)."""
+        if self.start is not None and self.end is not None:
+            return self.start, self.end
+        zone = self.days.zone
+        return midnight(self.days.first, zone), midnight(self.days.last + timedelta(days=1), zone)
 
 
 @attrs.frozen

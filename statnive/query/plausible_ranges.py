@@ -20,7 +20,6 @@ from statnive.query.ranges import (
     RANGE_YEARS_MAX,
     Days,
     hour_start,
-    midnight,
     parse_days,
 )
 from statnive.query.where import Table, where
@@ -86,24 +85,16 @@ def range_v1(period: str, day: str | None, zone: ZoneInfo, now: datetime) -> Ran
 
 def step_of(span: Range) -> str:
     """What "time" divides a range by: hours up to two days, days up to 40, weeks up to a year, else months."""
-    start, end = ends(span)
+    start, end = span.ends
     if end - start <= timedelta(hours=49):
         return "hour"
     days = span.days.count
     return "day" if days <= 40 else "week" if days <= 366 else "month"
 
 
-def ends(span: Range) -> tuple[datetime, datetime]:
-    """The instants [start, end)."""
-    if span.start is not None and span.end is not None:
-        return span.start, span.end
-    zone = span.days.zone
-    return midnight(span.days.first, zone), midnight(span.days.last + timedelta(days=1), zone)
-
-
 def absolute(span: Range) -> list[str]:
     """The first and the last second, with the site's offset."""
-    start, end = ends(span)
+    start, end = span.ends
     zone = span.days.zone
     last = end.astimezone(UTC) - timedelta(seconds=1)
     return [at.astimezone(zone).isoformat(timespec="seconds") for at in (start, last)]
@@ -116,7 +107,7 @@ def labels(span: Range, step: str, until: datetime | None = None) -> list[str]:
     ]
     match step:
         case "hour":
-            start, end = ends(span)
+            start, end = span.ends
             first = hour_start(start, span.days.zone)
             hours = [hour for hour in span.days.each_hour() if first <= hour < end]
             local = [hour.astimezone(span.days.zone) for hour in hours if until is None or hour <= until]

@@ -95,7 +95,7 @@ def parse_days(parameters: Mapping[str, str], zone: ZoneInfo, now: datetime) -> 
         if last < first:
             raise Rejected("to", f"is before from ({first.isoformat()})")
         if last >= _years_later(first):
-            raise Rejected("to", f"is too far from from: a range has at most {RANGE_YEARS_MAX} years")
+            raise Rejected("to", f"is too long after from: a range has at most {RANGE_YEARS_MAX} years")
         return Days(first, last, zone)
     day = _date("date", parameters["date"]) if "date" in parameters else today
     first, last = _period(parameters.get("period", PERIOD_DEFAULT), day)

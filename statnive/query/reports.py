@@ -17,7 +17,7 @@ import attrs
 from statnive.control.snapshot import Site
 from statnive.errors import Rejected
 from statnive.query.catalog import REPORTS, TOTALS, TREND_METRICS, VISITS, Report
-from statnive.query.engine import LIMITS, Limits, run
+from statnive.query.engine import LIMITS, Limits, is_in_rollups, run
 from statnive.query.given import Options
 from statnive.query.model import (
     LIMIT_MAX,
@@ -68,12 +68,16 @@ class Asked:
 
 
 def overview(reader: Reader, asked: Asked) -> Answer:
-    """The totals of the range. Rates are null when there were no visits."""
+    """The totals of the range. Rates are null when there were no visits.
+
+    A range that still runs is compared with as much of the other one (`given.as_far`) wherever hours can be counted:
+    half a day beside a whole one says nothing.
+    """
     metrics = _chosen(asked.options, VISITS, TOTALS)
     asked = _of_goals(asked, metrics)
     result = run(reader, asked.query(metrics), asked.limits)
     answer = {**_head(asked, result), "metrics": _figures(metrics, _totals(metrics, result))}
-    compared = asked.options.compare
+    compared = _compared(asked, metrics)
     if compared is not None:
         before = run(reader, asked.query(metrics, range=compared), asked.limits)
         answer["comparison"] = {
@@ -81,6 +85,18 @@ def overview(reader: Reader, asked: Asked) -> Answer:
             "metrics": _figures(metrics, _totals(metrics, before)),
         }
     return answer
+
+
+def _compared(asked: Asked, metrics: tuple[str, ...]) -> Range | None:
+    """As much of the range compared with as has passed of this one, if the rollups know its hours, or if it is one day
+    whose events can be looked at; else the whole of it.
+    """
+    options = asked.options
+    span = options.compare_as_far
+    if span is None:
+        return options.compare
+    near = span.days.count == 1 and (options.range.days.first - span.days.last).days <= 1
+    return span if near or is_in_rollups(asked.query(metrics, range=span)) else options.compare
 
 
 def trend(reader: Reader, asked: Asked) -> Answer:

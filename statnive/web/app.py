@@ -88,6 +88,7 @@ class WebParts:
     figures: Callable[[], dict[str, float]]
     readiness: Callable[[], dict[str, str]]
     listening_url: Callable[[], str]
+    is_listening: Callable[[], bool]
     reload_sites: Callable[[], None]
     report: Callable[[str, str], None]
     auditor: AuditorHandle  # `auditor.record(kind, …)`: who did what; see statnive/actors/audit_record.py

@@ -99,6 +99,9 @@ def routes(parts: WebParts) -> list[BaseRoute]:
         await trio.to_thread.run_sync(parts.reload_sites)
         return result
 
+    async def node(request: Request) -> Response:
+        return JSONResponse({"url": parts.listening_url(), "is_listening": parts.is_listening()})
+
     async def list_sites(request: Request) -> Response:
         sites = await trio.to_thread.run_sync(parts.store.list_sites)
         return JSONResponse({"sites": [site_json(site) for site in sites]})
@@ -232,6 +235,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     return [
         Guarded("/control/verify", verify, access=OPERATOR, methods=("POST",)),
+        Guarded("/control/node", node, access=OPERATOR, methods=("GET",)),
         Guarded("/control/sites", list_sites, access=OPERATOR, methods=("GET",)),
         Guarded("/control/sites", add_site, access=OPERATOR, methods=("POST",)),
         Guarded("/control/goals", list_goals, access=OPERATOR, methods=("GET",)),

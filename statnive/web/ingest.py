@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from statnive.actors.ack_times import AckTimes
 from statnive.actors.committer import Batch
 from statnive.config import IngestConfig, ServerConfig
 from statnive.errors import Overloaded
@@ -72,9 +73,12 @@ class IngestRoutes:
 class IngestApp:
     """The same routes as an ASGI app, for connections that hypercorn serves."""
 
-    def __init__(self, routes: IngestRoutes, append: Callable[[list[bytes], None], Batch]) -> None:
+    def __init__(
+        self, routes: IngestRoutes, append: Callable[[list[bytes], None], Batch], ack_times: AckTimes
+    ) -> None:
         self._routes = routes
         self._append = append
+        self.ack_times = ack_times
         self.events_requests = 0
 
     def serves(self, path: bytes) -> bool:
@@ -119,11 +123,13 @@ class IngestApp:
         await _answer(scope, receive, send, result, closing=True)
 
     async def _commit(self, taken: Taken) -> Answer:
+        asked_at = self.ack_times.clock()
         try:
             batch = self._append(taken.rows, None)
         except Overloaded as overload:
             return self._routes.overloaded(overload, len(taken.rows))
         await batch.wait_durable()
+        self.ack_times.add({asked_at: 1})
         return taken.answer
 
 

@@ -55,6 +55,8 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
     async def metrics(request: Request) -> Response:
         lines = [f"statnive_{name} {value}" for name, value in sorted(parts.figures().items())]
+        for bound, requests in parts.ingest.ack_times.buckets():
+            lines.append(f'statnive_ack_seconds_bucket{{le="{bound}"}} {requests}')
         for reason in parts.drops.report()["reasons"]:
             lines.append(f'statnive_dropped_total{{reason="{reason["reason"]}"}} {reason["events"]}')
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")

@@ -28,6 +28,8 @@ VIEWS = {
     "settings": (f"/settings?site={DEMO}", ".settings .parts"),
     "server": ("/operator", ".tiles .value"),
     "first event": (f"/?site={WAITING}", ".snippets code"),
+    "account": ("/account", ".accounts .rows li"),
+    "access": (f"/account?site={DEMO}", ".accounts .note"),
     "no such site": ("/?site=nowhere.example", ".alone .choices"),
 }
 

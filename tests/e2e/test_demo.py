@@ -27,6 +27,11 @@ def test_a_demo_site_has_every_report_filled_and_is_filled_once(tmp_path: Path, 
         told = re.search(r"([\d,]+) events, ([\d,]+) page views", done.stdout)
         assert told is not None
         metrics = server.stats("overview", site=SITE, period="7d")["metrics"]
+        where = (
+            f"{server.url}/" if running else f"statnive serve --data-dir {data_dir}, then http://127.0.0.1:"
+        )
+        assert f"Look at it: {where}" in done.stdout
+        assert f"/?site={SITE}" in done.stdout
         assert metrics["pageviews"] == int(told[2].replace(",", ""))
         assert 100 < metrics["visitors"] <= metrics["visits"] < metrics["pageviews"]
         for report in ("sources", "pages", "countries", "devices", "events", "goals", "campaigns"):
@@ -40,7 +45,8 @@ def test_a_demo_site_has_every_report_filled_and_is_filled_once(tmp_path: Path, 
         assert (status["problems"], status["sites"]) == ({}, 1)
         assert 0 < status["disk"]["free_bytes"] < status["disk"]["total_bytes"]
         assert status["figures"].keys() == {name.partition("{")[0] for name in server.metrics()} - {
-            "dropped_total"
+            "dropped_total",
+            "ack_seconds_bucket",
         }
         assert all(status["versions"].values())
         badge = httpx.get(f"{server.url}/badge/{SITE}.svg?metric=pageviews&period=7d", timeout=TIMEOUT_S)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from statnive.errors import Rejected
 from statnive.ingest.local_time import LocalTime
+from statnive.query.given import as_far, previous_period, year_before
+from statnive.query.model import Range
 from statnive.query.ranges import (
     Days,
     Interval,
@@ -165,3 +167,59 @@ def test_days_of_a_clock_change_have_their_own_number_of_hours(zone, day, count,
     hours = Days(day, day, ZoneInfo(zone)).each_hour()
     assert len(hours) == count
     assert hours[0].isoformat() == first
+
+
+def compared(first, last, now, of=previous_period, zone=BERLIN):
+    """What of the other range is compared, by the site's clock."""
+    span = Range(Days(date.fromisoformat(first), date.fromisoformat(last), zone))
+    found = as_far(span, of(span), datetime.fromisoformat(now).replace(tzinfo=zone))
+    return found and tuple(f"{end.astimezone(zone):%Y-%m-%d %H:%M}" for end in found.ends)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "now", "start", "end"),
+    [
+        ("2026-11-10", "2026-11-10", "2026-11-10 11:20", "2026-11-09 00:00", "2026-11-09 12:00"),
+        ("2026-11-10", "2026-11-10", "2026-11-10 00:00", "2026-11-09 00:00", "2026-11-09 01:00"),
+        ("2026-11-04", "2026-11-10", "2026-11-10 11:20", "2026-10-28 00:00", "2026-11-03 12:00"),
+        ("2026-11-01", "2026-11-30", "2026-11-10 11:20", "2026-10-02 00:00", "2026-10-11 12:00"),
+        # The day of the clock change has 25 hours, and the one after it is compared by the clock.
+        ("2026-10-26", "2026-10-26", "2026-10-26 11:20", "2026-10-25 00:00", "2026-10-25 12:00"),
+        ("2026-03-29", "2026-03-29", "2026-03-29 03:20", "2026-03-28 00:00", "2026-03-28 04:00"),
+    ],
+)
+def test_a_range_that_runs_is_compared_with_as_much_of_the_one_before(first, last, now, start, end):
+    assert compared(first, last, now) == (start, end)
+
+
+def test_a_range_that_runs_is_compared_with_as_much_of_the_year_before():
+    assert compared("2026-11-04", "2026-11-10", "2026-11-10 11:20", year_before) == (
+        "2025-11-04 00:00", "2025-11-10 12:00",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "now", ["2026-11-11 00:00", "2026-11-10 23:01", "2026-11-08 12:00", "2026-11-09 22:59"]
+)
+def test_a_range_that_is_over_or_has_not_begun_is_compared_as_a_whole(now):
+    assert compared("2026-11-10", "2026-11-10", now) is None
+
+
+@given(
+    st.sampled_from(ZONES),
+    st.dates(date(2005, 1, 1), date(2030, 1, 1)),
+    st.integers(1, 40),
+    st.integers(0, 40 * 24 * 60),
+)
+def test_what_is_compared_so_far_begins_with_the_other_range_and_ends_on_a_local_hour_within_it(
+    zone, first, count, minutes
+):
+    span = Range(Days(first, first + timedelta(days=count - 1), ZoneInfo(zone)))
+    before = previous_period(span)
+    found = as_far(span, before, span.ends[0] + timedelta(minutes=minutes))
+    if found is None:
+        return
+    (start, end), (other_start, other_end) = found.ends, before.ends
+    assert start == other_start
+    assert start < end < other_end
+    assert hour_start(end, ZoneInfo(zone)) == end

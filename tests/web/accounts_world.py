@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import httpx
 
+from statnive.actors.ack_times import AckTimes
 from statnive.actors.audit_record import RECORDS
 from statnive.config import AuthConfig, IngestConfig, ServerConfig
 from statnive.control.accounts import AccountStore
@@ -79,7 +80,8 @@ class World:
         (pages / "index.html").write_text("<title>statnive</title>")
         self.parts: Any = SimpleNamespace(
             server=ServerConfig(), sites=sites, store=self.control, drops=Drops(self.clock, 10, 10),
-            ingest=SimpleNamespace(serves=lambda path: False), addresses=addresses, clock=self.clock,
+            ingest=SimpleNamespace(serves=lambda path: False, ack_times=AckTimes(self.clock)),
+            addresses=addresses, clock=self.clock,
             tokens=self.tokens, accounts=self.accounts, sign_in=self.sign_in, gate=self.gate,
             figures=lambda: {"one": 1.0}, readiness=dict, listening_url=lambda: NODE, report=self.report,
             auditor=self.auditor, dashboard_dir=pages, reload_sites=self.reload_sites,

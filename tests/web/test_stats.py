@@ -194,6 +194,34 @@ def test_a_comparison_with_the_year_before_is_of_the_same_dates(web: Web) -> Non
     assert body["comparison"]["metrics"] == alone["metrics"]
 
 
+def test_totals_of_a_day_that_runs_are_compared_with_the_same_hours(web: Web) -> None:
+    """At noon the hour from twelve on runs: it is counted, and so is the same one of the day before."""
+    hours = {"from": "2026-11-01T00:00", "to": "2026-11-01T12:00"}
+    for filters in ({}, {"filters": GOOGLE}):
+        found = web.get("overview", period="day", compare="previous_period", **filters).json()["comparison"]
+        assert (found["from"], found["to"]) == ("2026-11-01T00:00:00+00:00", "2026-11-01T12:00:00+00:00")
+        alone = web.get("overview", **hours, **filters).json()
+        assert found["metrics"] == alone["metrics"]
+        whole = web.get("overview", **{"from": "2026-11-01", "to": "2026-11-01"}, **filters).json()
+        assert 0 < found["metrics"]["pageviews"] < whole["metrics"]["pageviews"]
+
+
+def test_what_is_compared_as_a_whole(web: Web) -> None:
+    """Lists and filters of several days have no hours; a trend's points stand side by side; the past is over."""
+    three = {"from": "2026-10-31", "to": "2026-11-02"}
+    cases = (
+        ("overview", three, {}, ("2026-10-28T00:00:00+00:00", "2026-10-30T12:00:00+00:00")),
+        ("overview", three, {"filters": GOOGLE}, ("2026-10-28", "2026-10-30")),
+        ("trend", {"period": "day"}, {}, ("2026-11-01", "2026-11-01")),
+        ("pages", {"period": "day"}, {}, ("2026-11-01", "2026-11-01")),
+        ("overview", {"period": "day", "date": "2026-11-01"}, {}, ("2026-10-31", "2026-10-31")),
+        ("overview", {"period": "day", "date": "2026-11-03"}, {}, ("2026-11-02", "2026-11-02")),
+    )
+    for name, span, more, wanted in cases:
+        found = web.get(name, **span, **more, compare="previous_period").json()["comparison"]
+        assert (found["from"], found["to"]) == wanted, (name, span, more)
+
+
 def test_campaigns_are_by_the_tag_that_is_asked_for(web: Web) -> None:
     rows = web.get("campaigns", **DAYS, tag="utm_source").json()["rows"]
     assert {row["utm_source"] for row in rows} == {"", "news"}

@@ -51,10 +51,10 @@ export function Form({ fields, submit, send, title }: Props) {
     <form class="stack" onSubmit={go}>
       {title && <h3>{title}</h3>}
       {fields.map((field) => (
-        <label key={field.name}>
+        <label key={field.name} class={field.type === 'checkbox' ? 'check' : undefined}>
           <span>{field.label}</span>
           {field.options ? (
-            <select name={field.name} class="control">
+            <select name={field.name}>
               {Object.entries(field.options).map(([value, label]) => (
                 <option key={value} value={value}>
                   {label}
@@ -63,7 +63,6 @@ export function Form({ fields, submit, send, title }: Props) {
             </select>
           ) : (
             <input
-              class="control"
               name={field.name}
               type={(field.type ?? 'text') as 'text'}
               defaultValue={field.value ?? ''}

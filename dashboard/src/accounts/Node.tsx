@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { browserTimezone } from '../operator/hosts';
 import { CopyLine } from '../ui/CopyLine';
 import { Form } from './Form';
-import { useLoad } from './load';
+import { Answered, facts, useAct, useLoad } from './load';
 import { w } from './words';
 
 interface User {
@@ -16,39 +16,32 @@ interface User {
 }
 
 export function Users() {
-  const { data, again } = useLoad<{ users: User[] }>('/api/users', 'users');
+  const load = useLoad<{ users: User[] }>('/api/users', 'users');
+  const [act, refusal] = useAct();
   const [passOn, setPassOn] = useState('');
-
-  async function act(how: string, email: string): Promise<void> {
-    const answer = await change<{ setup_url?: string }>(`users/${how}`, { email });
-    setPassOn(answer.setup_url ?? '');
-    await again();
-  }
+  const send = (how: string, email: string) =>
+    act(async () => {
+      setPassOn('');
+      const answer = await change<{ setup_url?: string }>(`users/${how}`, { email });
+      setPassOn(answer.setup_url ?? '');
+      await load.again();
+    });
 
   return (
     <section class="panel">
       <header>
         <h2>{w.users.title}</h2>
       </header>
-      <ul class="rows">
-        {data?.users.map((user) => (
-          <li key={user.email}>
-            <span>
-              {user.email} <small>{user.is_operator ? w.own.operator : roles(user)} {w.users.state[user.state]}</small>
-            </span>
-            <button type="button" class="control" onClick={() => act('link', user.email)}>
-              {w.users.link}
-            </button>
-            <button
-              type="button"
-              class="control"
-              onClick={() => act(user.state === 'disabled' ? 'enable' : 'disable', user.email)}
-            >
-              {user.state === 'disabled' ? w.users.enable : w.users.disable}
-            </button>
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ users }) => (
+          <ul class="rows">
+            {users.map((user) => (
+              <UserRow key={user.email} user={user} send={(how) => void send(how, user.email)} />
+            ))}
+          </ul>
+        )}
+      </Answered>
+      {refusal}
       {passOn && <PassOn url={passOn} />}
       <Form
         title={w.users.add}
@@ -59,11 +52,30 @@ export function Users() {
         ]}
         send={async ({ email, operator }) => {
           const made = await change<{ setup_url: string }>('users', { email, operator: operator !== undefined });
-          await again();
+          await load.again();
           return <PassOn url={made.setup_url} />;
         }}
       />
     </section>
+  );
+}
+
+function UserRow({ user, send }: { user: User; send: (how: 'link' | 'enable' | 'disable') => void }) {
+  const isDisabled = user.state === 'disabled';
+  return (
+    <li>
+      <span>
+        {user.email} <small>{facts(user.is_operator ? w.own.operator : roles(user), w.users.state[user.state])}</small>
+      </span>
+      {!isDisabled && (
+        <button type="button" class="control" onClick={() => send('link')}>
+          {w.users.link}
+        </button>
+      )}
+      <button type="button" class="control" onClick={() => send(isDisabled ? 'enable' : 'disable')}>
+        {isDisabled ? w.users.enable : w.users.disable}
+      </button>
+    </li>
   );
 }
 
@@ -88,25 +100,29 @@ export interface SiteRow {
 }
 
 export function Sites({ mayAdd }: { mayAdd: boolean }) {
-  const { data, again } = useLoad<{ sites: SiteRow[] }>('/api/sites', 'sites');
+  const load = useLoad<{ sites: SiteRow[] }>('/api/sites', 'sites');
   return (
     <section class="panel">
       <header>
         <h2>{w.sites.title}</h2>
       </header>
-      <ul class="rows">
-        {data?.sites.map(({ domain, role }) => (
-          <li key={domain}>
-            {role === 'viewer' ? <span>{domain}</span> : <a href={`/account?${new URLSearchParams({ site: domain })}`}>{domain}</a>}
-            <small>{w.role[role] ?? role}</small>
-            {role !== 'viewer' && (
-              <a class="control" href={`/settings?${new URLSearchParams({ site: domain })}`}>
-                {w.sites.settings}
-              </a>
-            )}
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ sites }) => (
+          <ul class="rows">
+            {sites.map(({ domain, role }) => (
+              <li key={domain}>
+                {role === 'viewer' ? <span>{domain}</span> : <a href={`/account?${new URLSearchParams({ site: domain })}`}>{domain}</a>}
+                <small>{w.role[role] ?? role}</small>
+                {role !== 'viewer' && (
+                  <a class="control" href={`/settings?${new URLSearchParams({ site: domain })}`}>
+                    {w.sites.settings}
+                  </a>
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+      </Answered>
       {mayAdd && (
         <Form
           title={w.sites.add}
@@ -117,7 +133,7 @@ export function Sites({ mayAdd }: { mayAdd: boolean }) {
           ]}
           send={async (values) => {
             await change('sites', values);
-            await again();
+            await load.again();
           }}
         />
       )}

@@ -6,7 +6,7 @@ import { count } from '../format';
 import { fill, plural } from '../i18n';
 import { CopyLine } from '../ui/CopyLine';
 import { type Field, Form } from './Form';
-import { minute, useLoad } from './load';
+import { Answered, minute, useAct, useLoad } from './load';
 import { Passkeys } from './Passkeys';
 import { w } from './words';
 
@@ -59,6 +59,7 @@ interface Begun {
 function Totp({ account, again }: { account: Account; again: () => void }) {
   const [begun, setBegun] = useState<Begun>();
   const [codes, setCodes] = useState<string[]>();
+  const [act, refusal] = useAct();
   async function send(path: string, body: object): Promise<void> {
     const answer = await change<{ recovery_codes?: string[] }>(path, body);
     setCodes(answer.recovery_codes);
@@ -101,11 +102,12 @@ function Totp({ account, again }: { account: Account; again: () => void }) {
         <button
           type="button"
           class="control"
-          onClick={async () => setBegun(await change<Begun>('account/totp/begin', {}))}
+          onClick={() => act(async () => setBegun(await change<Begun>('account/totp/begin', {})))}
         >
           {w.totp.begin}
         </button>
       )}
+      {refusal}
     </section>
   );
 }
@@ -118,35 +120,42 @@ interface Session {
 }
 
 function Sessions() {
-  const { data, again } = useLoad<{ sessions: Session[] }>('/api/account/sessions', 'sessions');
-  const end = async (id: number | null) => {
-    await change('account/sessions/end', { id });
-    await again();
-  };
+  const load = useLoad<{ sessions: Session[] }>('/api/account/sessions', 'sessions');
+  const [act, refusal] = useAct();
+  const end = (id: number | null) =>
+    act(async () => {
+      await change('account/sessions/end', { id });
+      await load.again();
+    });
   return (
     <section class="panel">
       <header>
         <h2>{w.sessions.title}</h2>
-        {data && data.sessions.length > 1 && (
+        {load.data && load.data.sessions.length > 1 && (
           <button type="button" class="control" onClick={() => end(null)}>
             {w.sessions.others}
           </button>
         )}
       </header>
-      <ul class="rows">
-        {data?.sessions.map((session) => (
-          <li key={session.id}>
-            <span>
-              {session.label} <small>{session.is_this ? w.sessions.this : fill(w.sessions.used, { time: minute(session.used_at) })}</small>
-            </span>
-            {!session.is_this && (
-              <button type="button" class="control" onClick={() => end(session.id)}>
-                {w.sessions.end}
-              </button>
-            )}
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ sessions }) => (
+          <ul class="rows">
+            {sessions.map((session) => (
+              <li key={session.id}>
+                <span>
+                  {session.label} <small>{session.is_this ? w.sessions.this : fill(w.sessions.used, { time: minute(session.used_at) })}</small>
+                </span>
+                {!session.is_this && (
+                  <button type="button" class="control" onClick={() => end(session.id)}>
+                    {w.sessions.end}
+                  </button>
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+      </Answered>
+      {refusal}
     </section>
   );
 }

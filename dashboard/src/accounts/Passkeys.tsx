@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { change } from '../api/change';
 import { fill } from '../i18n';
 import { type Field, Form } from './Form';
-import { minute, useLoad } from './load';
+import { Answered, minute, useLoad } from './load';
 import { type Asked, canPasskey, make, sign } from './passkey';
 import { w } from './words';
 
@@ -16,7 +16,7 @@ interface Passkey {
 }
 
 export function Passkeys({ password }: { password: Field }) {
-  const { data, again } = useLoad<{ passkeys: Passkey[] }>('/api/account/passkeys', 'passkeys');
+  const load = useLoad<{ passkeys: Passkey[] }>('/api/account/passkeys', 'passkeys');
   const [going, setGoing] = useState<Passkey>();
   return (
     <section class="panel">
@@ -24,22 +24,26 @@ export function Passkeys({ password }: { password: Field }) {
         <h2>{w.passkeys.title}</h2>
       </header>
       <p>{w.passkeys.what}</p>
-      <ul class="rows">
-        {data?.passkeys.map((passkey) => (
-          <li key={passkey.id}>
-            <span>
-              {passkey.name}{' '}
-              <small>
-                {passkey.host}{' '}
-                {passkey.used_at ? fill(w.tokens.used, { time: minute(passkey.used_at) }) : w.tokens.never}
-              </small>
-            </span>
-            <button type="button" class="control" onClick={() => setGoing(passkey)}>
-              {w.passkeys.remove}
-            </button>
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ passkeys }) => (
+          <ul class="rows">
+            {passkeys.map((passkey) => (
+              <li key={passkey.id}>
+                <span>
+                  {passkey.name}{' '}
+                  <small>
+                    {passkey.host}{' '}
+                    {passkey.used_at ? fill(w.tokens.used, { time: minute(passkey.used_at) }) : w.tokens.never}
+                  </small>
+                </span>
+                <button type="button" class="control" onClick={() => setGoing(passkey)}>
+                  {w.passkeys.remove}
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Answered>
       {going && (
         <Form
           key={going.id}
@@ -49,7 +53,7 @@ export function Passkeys({ password }: { password: Field }) {
           send={async (values) => {
             await change('account/passkeys/remove', { id: going.id, ...values });
             setGoing(undefined);
-            await again();
+            await load.again();
           }}
         />
       )}
@@ -60,7 +64,7 @@ export function Passkeys({ password }: { password: Field }) {
           send={async ({ name, password }) => {
             const { options } = await change<{ options: Asked }>('account/passkeys/begin', { password });
             await change('account/passkeys', { name, credential: await make(options) });
-            await again();
+            await load.again();
           }}
         />
       ) : (

@@ -50,8 +50,8 @@ export function SignIn() {
 
 /** A whole new page: nothing that was read before the sign-in stays. */
 function enter(): void {
-  if (location.pathname === '/') location.reload();
-  else location.replace('/');
+  if (location.pathname === '/login') location.replace('/');
+  else location.reload();
 }
 
 export function SetUp() {

@@ -3,8 +3,8 @@
 import { change } from '../api/change';
 import { fill } from '../i18n';
 import { CopyLine } from '../ui/CopyLine';
-import { Form, said } from './Form';
-import { day, minute, useLoad } from './load';
+import { Form } from './Form';
+import { Answered, day, facts, minute, useAct, useLoad } from './load';
 import { PassOn } from './Node';
 import { w } from './words';
 
@@ -15,11 +15,12 @@ interface Person {
 }
 
 export function People({ site }: { site: string }) {
-  const { data, error, again } = useLoad<{ people: Person[] }>(`/api/people?${new URLSearchParams({ site })}`, 'people');
-  if (error?.status === 403) return null; // for owners only
+  const load = useLoad<{ people: Person[] }>(`/api/people?${new URLSearchParams({ site })}`, 'people');
+  const [act, refusal] = useAct();
+  if (load.error?.status === 403) return null; // for owners only
   const set = async (email: string, role: string | null) => {
     const answer = await change<{ setup_url?: string }>('people', { site, email, role });
-    await again();
+    await load.again();
     return answer.setup_url && <PassOn url={answer.setup_url} />;
   };
   return (
@@ -27,20 +28,29 @@ export function People({ site }: { site: string }) {
       <header>
         <h2>{w.people.title}</h2>
       </header>
-      {error && <em role="alert">{said(error)}</em>}
-      {data?.people.length === 0 && <p class="note">{w.people.none}</p>}
-      <ul class="rows">
-        {data?.people.map((person) => (
-          <li key={person.email}>
-            <span>
-              {person.email} <small>{w.role[person.role] ?? person.role} {person.is_invited && w.users.state.invited}</small>
-            </span>
-            <button type="button" class="control" onClick={() => set(person.email, null)}>
-              {w.people.remove}
-            </button>
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ people }) => (
+          <>
+            {people.length === 0 && <p class="note">{w.people.none}</p>}
+            <ul class="rows">
+              {people.map((person) => (
+                <li key={person.email}>
+                  <span>
+                    {person.email}{' '}
+                    <small>
+                      {facts(w.role[person.role] ?? person.role, person.is_invited && w.users.state.invited)}
+                    </small>
+                  </span>
+                  <button type="button" class="control" onClick={() => act(() => set(person.email, null))}>
+                    {w.people.remove}
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </Answered>
+      {refusal}
       <Form
         submit={w.people.add}
         fields={[
@@ -62,38 +72,30 @@ interface Link {
 }
 
 export function Links({ site }: { site: string }) {
-  const { data, again } = useLoad<{ links: Link[] }>(`/api/links?${new URLSearchParams({ site })}`, 'links');
-  const act = async (path: string, body: object) => {
+  const load = useLoad<{ links: Link[] }>(`/api/links?${new URLSearchParams({ site })}`, 'links');
+  const [act, refusal] = useAct();
+  const send = async (path: string, body: object) => {
     await change(path, { site, ...body });
-    await again();
+    await load.again();
   };
   return (
     <section class="panel">
       <header>
         <h2>{w.links.title}</h2>
       </header>
-      {data?.links.length === 0 && <p class="note">{w.links.none}</p>}
-      <ul class="rows">
-        {data?.links.map((link) => (
-          <li key={link.id}>
-            <span>
-              {link.name}{' '}
-              <small>
-                {link.has_password && w.links.locked}{' '}
-                {link.expires_at && fill(w.links.until, { day: day(link.expires_at) })}
-              </small>
-            </span>
-            <button type="button" class="control" onClick={() => act('links/remove', { id: link.id })}>
-              {w.links.remove}
-            </button>
-            <CopyLine text={link.url} label={link.name} />
-            <details>
-              <summary>{w.links.embed}</summary>
-              <CopyLine text={frameOf(link.url)} label={w.links.embed} />
-            </details>
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ links }) => (
+          <>
+            {links.length === 0 && <p class="note">{w.links.none}</p>}
+            <ul class="rows">
+              {links.map((link) => (
+                <LinkRow key={link.id} link={link} remove={() => act(() => send('links/remove', { id: link.id }))} />
+              ))}
+            </ul>
+          </>
+        )}
+      </Answered>
+      {refusal}
       <Form
         submit={w.links.add}
         fields={[
@@ -101,9 +103,30 @@ export function Links({ site }: { site: string }) {
           { name: 'password', label: w.links.password, type: 'password', autocomplete: 'new-password', optional: true },
           { name: 'days', label: w.links.days, type: 'number', optional: true },
         ]}
-        send={({ name, password, days }) => act('links', { name, password, days: days ? Number(days) : null })}
+        send={({ name, password, days }) => send('links', { name, password, days: days ? Number(days) : null })}
       />
     </section>
+  );
+}
+
+function LinkRow({ link, remove }: { link: Link; remove: () => void }) {
+  return (
+    <li>
+      <span>
+        {link.name}{' '}
+        <small>
+          {facts(link.has_password && w.links.locked, until(link.expires_at))}
+        </small>
+      </span>
+      <button type="button" class="control" onClick={remove}>
+        {w.links.remove}
+      </button>
+      <CopyLine text={link.url} label={link.name} />
+      <details>
+        <summary>{w.links.embed}</summary>
+        <CopyLine text={frameOf(link.url)} label={w.links.embed} />
+      </details>
+    </li>
   );
 }
 
@@ -123,37 +146,30 @@ interface Token {
 }
 
 export function Tokens({ site }: { site: string }) {
-  const { data, again } = useLoad<{ tokens: Token[] }>(`/api/tokens?${new URLSearchParams({ site })}`, 'tokens');
+  const load = useLoad<{ tokens: Token[] }>(`/api/tokens?${new URLSearchParams({ site })}`, 'tokens');
+  const [act, refusal] = useAct();
+  const revoke = async (id: number) => {
+    await change('tokens/revoke', { site, id });
+    await load.again();
+  };
   return (
     <section class="panel">
       <header>
         <h2>{w.tokens.title}</h2>
       </header>
-      {data?.tokens.length === 0 && <p class="note">{w.tokens.none}</p>}
-      <ul class="rows">
-        {data?.tokens.map((token) => (
-          <li key={token.id}>
-            <span>
-              {token.name} <code>{token.shown}…</code>{' '}
-              <small>
-                {token.scopes.map((scope) => w.tokens.scopes[scope] ?? scope).join(', ')}{' '}
-                {token.expires_at && fill(w.links.until, { day: day(token.expires_at) })}{' '}
-                {token.last_used_at ? fill(w.tokens.used, { time: minute(token.last_used_at) }) : w.tokens.never}
-              </small>
-            </span>
-            <button
-              type="button"
-              class="control"
-              onClick={async () => {
-                await change('tokens/revoke', { site, id: token.id });
-                await again();
-              }}
-            >
-              {w.tokens.revoke}
-            </button>
-          </li>
-        ))}
-      </ul>
+      <Answered load={load}>
+        {({ tokens }) => (
+          <>
+            {tokens.length === 0 && <p class="note">{w.tokens.none}</p>}
+            <ul class="rows">
+              {tokens.map((token) => (
+                <TokenRow key={token.id} token={token} revoke={() => act(() => revoke(token.id))} />
+              ))}
+            </ul>
+          </>
+        )}
+      </Answered>
+      {refusal}
       <Form
         submit={w.tokens.add}
         fields={[
@@ -164,7 +180,7 @@ export function Tokens({ site }: { site: string }) {
         send={async ({ name, scope, days }) => {
           const body = { site, name, scopes: [scope], days: days ? Number(days) : null };
           const made = await change<{ secret: string }>('tokens', body);
-          await again();
+          await load.again();
           return (
             <>
               <p>{w.tokens.once}</p>
@@ -175,4 +191,28 @@ export function Tokens({ site }: { site: string }) {
       />
     </section>
   );
+}
+
+function TokenRow({ token, revoke }: { token: Token; revoke: () => void }) {
+  return (
+    <li>
+      <span>
+        {token.name} <code>{token.shown}…</code>{' '}
+        <small>
+          {facts(
+            token.scopes.map((scope) => w.tokens.scopes[scope] ?? scope).join(', '),
+            until(token.expires_at),
+            token.last_used_at ? fill(w.tokens.used, { time: minute(token.last_used_at) }) : w.tokens.never,
+          )}
+        </small>
+      </span>
+      <button type="button" class="control" onClick={revoke}>
+        {w.tokens.revoke}
+      </button>
+    </li>
+  );
+}
+
+function until(end: number | null): string | null {
+  return end === null ? null : fill(w.links.until, { day: day(end) });
 }

@@ -229,7 +229,7 @@ test('a token of a site is shown once, and a link with where it leads', async ()
   });
   open('/account?site=example.com');
   await until(() => expect(page.textContent).toContain(link.url));
-  expect(page.textContent).toContain('bob@example.com viewer invited');
+  expect(page.textContent).toContain('bob@example.com viewer · invited');
   expect(page.querySelector('details code')?.textContent).toContain('src="http://n/share/a?auth=x&amp;theme=system"');
   await fill({ name: 'grafana', days: '' }, 2);
   await until(() => expect(page.textContent).toContain('stnv_once'));
@@ -239,6 +239,17 @@ test('a token of a site is shown once, and a link with where it leads', async ()
     scopes: ['stats:read'],
     days: null,
   });
+});
+
+test('a page of the dashboard asks to sign in, and goes on there', async () => {
+  serve({ 'GET /api/account': NOBODY });
+  history.replaceState(null, '', '/settings?site=example.com');
+  dispatchEvent(new PopStateEvent('popstate'));
+  open('/settings?site=example.com', new ApiError('refused', '', 401));
+  expect(page.querySelector('h1')?.textContent).toBe('Sign in');
+  await until(() => expect(document.title).toBe('Sign in · statnive'));
+  history.replaceState(null, '', '/');
+  dispatchEvent(new PopStateEvent('popstate'));
 });
 
 test('an address that is none says so', () => {

@@ -4,11 +4,15 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ApiError } from '../api/client';
 import { type AccountAnswer, whoAmI } from '../api/change';
 import './accounts.css';
+import { route } from '../state/router';
+import { t } from '../i18n/whole';
+import { Failure } from '../ui/Failure';
 import { Coded } from './Coded';
 import { Sites, Users } from './Node';
 import { Own } from './Own';
 import { LinkPassword, SetUp, SignIn } from './SignIn';
 import { Links, People, Tokens } from './Site';
+import { Top } from './Top';
 import { w } from './words';
 
 interface Props {
@@ -19,7 +23,20 @@ interface Props {
 
 export function Accounts({ error, retry }: Props) {
   const path = location.pathname;
-  if (path === '/account') return <Pages />;
+  useEffect(() => {
+    const site = new URLSearchParams(location.search).get('site');
+    document.title = `${path === '/account' ? (site ?? w.own.title) : w.signIn.title} · statnive`;
+  }, [path]);
+  return (
+    <>
+      <Top />
+      <main>{path === '/account' ? <Pages /> : <Alone error={error} retry={retry} />}</main>
+    </>
+  );
+}
+
+function Alone({ error, retry }: Props) {
+  const path = location.pathname;
   return (
     <section class="panel alone accounts">
       {error?.field === 'password' ? (
@@ -28,7 +45,7 @@ export function Accounts({ error, retry }: Props) {
         <h1>{w.links.over}</h1>
       ) : path === '/setup' ? (
         <SetUp />
-      ) : path === '/login' || path === '/' ? (
+      ) : path === '/login' || path === '/' || route().view ? (
         <SignIn />
       ) : (
         <>
@@ -42,8 +59,23 @@ export function Accounts({ error, retry }: Props) {
 
 function Pages() {
   const [answer, setAnswer] = useState<AccountAnswer>();
-  const again = () => void whoAmI().then(setAnswer, () => setAnswer(undefined));
+  const [error, setError] = useState<ApiError>();
+  const again = () =>
+    void whoAmI().then(
+      (found) => {
+        setAnswer(found);
+        setError(undefined);
+      },
+      (cause: ApiError) => setError(cause),
+    );
   useEffect(again, []);
+  if (error) {
+    return (
+      <section class="panel alone">
+        <Failure error={error} retry={again} />
+      </section>
+    );
+  }
   if (!answer) return null;
   const { account, mode } = answer;
   if (!account && mode !== 'open') {
@@ -54,15 +86,26 @@ function Pages() {
     );
   }
   const site = new URLSearchParams(location.search).get('site');
+  const of = site ? `?${new URLSearchParams({ site })}` : '';
   const mayAll = !account || account.is_operator;
   return (
     <div class="accounts">
-      <p>
-        <a class="link" href={site ? `/?${new URLSearchParams({ site })}` : '/'}>
+      <h1>{site ?? w.own.title}</h1>
+      <p class="ways">
+        <a class="link" href={`/${of}`}>
           {w.back}
         </a>
+        {site && (
+          <>
+            <a class="link" href={`/settings${of}`}>
+              {t.menus.settings}
+            </a>
+            <a class="link" href="/account">
+              {w.own.title}
+            </a>
+          </>
+        )}
       </p>
-      <h1>{site ?? w.own.title}</h1>
       {site ? (
         <>
           <People site={site} />

@@ -10,7 +10,7 @@ import type { CardProps } from '../lists/ListCard';
 import { useQuery } from '../state/queries';
 import { Link, navigate } from '../state/router';
 import { scopeOf } from '../state/scope';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Answered } from '../ui/Panel';
 import { apiSteps, formatSteps, parseSteps, type Step, STEPS_MAX, STEPS_MIN, typedStep } from './steps';
 

@@ -9,7 +9,7 @@ import type { CardProps } from '../lists/ListCard';
 import { useQuery } from '../state/queries';
 import { Link } from '../state/router';
 import { scopeOf } from '../state/scope';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Answered } from '../ui/Panel';
 
 const ROWS = 9;

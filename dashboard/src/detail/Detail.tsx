@@ -13,7 +13,7 @@ import { useQuery } from '../state/queries';
 import type { Detail as DetailState, Route } from '../state/route';
 import { Link, navigate } from '../state/router';
 import { Dialog } from '../ui/Dialog';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Answered } from '../ui/Panel';
 
 const ROWS = 50;

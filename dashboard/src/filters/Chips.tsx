@@ -7,7 +7,7 @@ import type { Filter } from '../state/filters';
 import { useQuery } from '../state/queries';
 import type { Route } from '../state/route';
 import { Link, navigate } from '../state/router';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Popover } from '../ui/Popover';
 import { PopoverPanel } from '../ui/PopoverPanel';
 import { FilterEditor } from './FilterEditor';

@@ -10,7 +10,7 @@ import type { Filter, Operator } from '../state/filters';
 import { useQuery } from '../state/queries';
 import type { Route } from '../state/route';
 import { scopeOf } from '../state/scope';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { operatorsOf, suggestions } from './dims';
 
 /** So many values are suggested at a time. */

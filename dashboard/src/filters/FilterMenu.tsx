@@ -6,14 +6,18 @@ import { ApiError, post, segments as segmentsRead } from '../api/more';
 import type { Site } from '../api/types';
 import { fill, t } from '../i18n/whole';
 import { dimName } from '../lists/names';
-import { apiFilters, type Filter, withFilter } from '../state/filters';
+import { apiFilters, type Filter } from '../state/filters';
+import { withFilter } from '../state/with-filter';
 import { mayWrite } from '../state/may';
-import { reload, useQuery } from '../state/queries';
+import { useQuery } from '../state/queries';
+import { reload } from '../state/refresh';
 import type { Route } from '../state/route';
 import { Link, navigate } from '../state/router';
 import { scopeOf } from '../state/scope';
 import { todayIn } from '../state/dates';
-import { Icon } from '../ui/icons';
+import { said } from '../ui/Failure';
+import { Find, found } from '../ui/Find';
+import { Icon } from '../ui/more-icons';
 import type { Close } from '../ui/Popover';
 import { PopoverPanel } from '../ui/PopoverPanel';
 import { GROUPS } from './dims';
@@ -39,17 +43,10 @@ export function FilterMenu({ site, route, close }: Props) {
       </PopoverPanel>
     );
   }
-  const wanted = find.trim().toLowerCase();
-  const fits = (name: string) => dimName(name).toLowerCase().includes(wanted);
+  const fits = (name: string) => found(dimName(name), find);
   return (
     <PopoverPanel title={t.filterBar.add} close={close}>
-      <input
-        type="search"
-        value={find}
-        placeholder={t.filter.find}
-        aria-label={t.filter.find}
-        onInput={(event) => setFind(event.currentTarget.value)}
-      />
+      <Find label={t.filter.find} value={find} set={setFind} />
       <div class="dims">
         {Object.entries(GROUPS).map(([group, dims]) => {
           const shown = dims.filter(fits);
@@ -120,7 +117,7 @@ function Segments({ site: of, route }: Props) {
       setWrong('');
       setName('');
     } catch (error) {
-      setWrong(error instanceof ApiError ? error.message || t.error.kind[error.kind] : String(error));
+      setWrong(error instanceof ApiError ? said(error) || t.error.kind[error.kind] : String(error));
     }
     reload(segmentsRead(site));
   };

@@ -9,9 +9,10 @@ import type { Site } from '../api/types';
 import { fill, t } from '../i18n/pages';
 import { Drops } from '../operator/Drops';
 import { mayWrite } from '../state/may';
-import { refreshAll, useQuery } from '../state/queries';
+import { useQuery } from '../state/queries';
+import { refreshAll } from '../state/refresh';
 import { Failure } from '../ui/Failure';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Snippets } from './Snippets';
 import { Waiting } from './Waiting';
 

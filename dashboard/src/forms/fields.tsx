@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
 import type { ApiError } from '../api/client';
 import { t } from '../i18n/pages';
+import { said } from '../ui/Failure';
 import './forms.css';
 
 interface FieldProps {
@@ -108,10 +109,9 @@ export function lines(text: string): string[] {
 /** What the server said to a change that it refused; nothing when all is well. */
 export function Refusal({ error }: { error: ApiError | undefined }) {
   if (!error) return null;
-  const field = error.field ? `${error.field}: ` : '';
   return (
     <p class="wrong" role="alert">
-      {error.message ? field + error.message : t.error.kind[error.kind]}
+      {said(error) || t.error.kind[error.kind]}
     </p>
   );
 }

@@ -2,7 +2,7 @@
 
 import { useRef, useState } from 'preact/hooks';
 import { ApiError } from '../api/client';
-import { refreshAll } from '../state/queries';
+import { refreshAll } from '../state/refresh';
 
 export interface Sending {
   busy: boolean;

@@ -3,11 +3,11 @@
 import { drops as dropsRead } from '../api/client';
 import type { Site } from '../api/types';
 import { RangePicker } from './RangePicker';
+import { ThemeButton } from './ThemeButton';
 import { plural, t } from '../i18n';
 import { useQuery } from '../state/queries';
 import { type Route, START } from '../state/route';
 import { Link } from '../state/router';
-import { useTheme } from '../state/theme';
 import { count } from '../format';
 import { Icon, Logo } from '../ui/icons';
 import { lazy, popover } from '../ui/lazy';
@@ -25,7 +25,6 @@ interface Props {
 }
 
 export function Header({ sites, site, route, operator }: Props) {
-  const [theme, toggle] = useTheme();
   const none = sites?.length === 0;
   const several = sites !== undefined && sites.length > 1;
   const name = none ? undefined : (site?.domain ?? route.site ?? (several ? t.site.all : undefined));
@@ -58,15 +57,7 @@ export function Header({ sites, site, route, operator }: Props) {
       {!none && !route.view && <RangePicker route={route} timezone={site?.timezone} />}
       {!route.theme && (
         <>
-          <button
-            type="button"
-            class="control plain theme"
-            onClick={toggle}
-            aria-label={theme === 'dark' ? t.theme.light : t.theme.dark}
-            title={theme === 'dark' ? t.theme.light : t.theme.dark}
-          >
-            <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
-          </button>
+          <ThemeButton />
           <Popover class="menu" title={t.menu} button={<Icon name="menu" />}>
             {(close) => <Menu site={site} several={several} operator={operator} link={route.auth} close={close} />}
           </Popover>

@@ -5,7 +5,7 @@ import { LANGUAGES, locale, rememberLanguage } from '../i18n';
 import { t } from '../i18n/whole';
 import { mayWrite } from '../state/may';
 import { Link } from '../state/router';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import type { Close } from '../ui/Popover';
 import { PopoverPanel } from '../ui/PopoverPanel';
 
@@ -49,7 +49,7 @@ export function Menu({ site, several, operator, link, close }: Props) {
 }
 
 /** Each under its own name, as somebody looks for it who can't read the others. */
-function Languages() {
+export function Languages() {
   const current = locale.slice(0, 2);
   return (
     <div role="group" aria-label={t.menus.language}>

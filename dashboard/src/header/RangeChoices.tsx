@@ -10,6 +10,9 @@ import { Link, navigate } from '../state/router';
 import type { Close } from '../ui/Popover';
 import { PopoverPanel } from '../ui/PopoverPanel';
 
+/** The first day that the server's database knows. */
+const FIRST_DAY = '1970-01-02';
+
 interface Props {
   range: Range;
   compare: Comparison;
@@ -119,6 +122,7 @@ function OwnDays({ title, start, latest, choose }: OwnDaysProps) {
           <input
             type="date"
             required
+            min={FIRST_DAY}
             max={latest}
             value={days[end]}
             onInput={(event) => setDays({ ...days, [end]: event.currentTarget.value })}

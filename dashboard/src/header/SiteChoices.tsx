@@ -4,13 +4,12 @@ import { useState } from 'preact/hooks';
 import type { Site } from '../api/types';
 import { t } from '../i18n/whole';
 import type { Route } from '../state/route';
+import { FindSite } from '../sites/FindSite';
 import { Link } from '../state/router';
-import { Icon } from '../ui/icons';
+import { found } from '../ui/Find';
+import { Icon } from '../ui/more-icons';
 import type { Close } from '../ui/Popover';
 import { PopoverPanel } from '../ui/PopoverPanel';
-
-/** From so many sites on there is a field to find one. */
-const FIND_FROM = 9;
 
 interface Props {
   sites: Site[];
@@ -23,18 +22,10 @@ export function SiteChoices({ sites, site, route, close }: Props) {
   const [find, setFind] = useState('');
   // The settings of one site lead to those of another; the operator's page to its numbers.
   const view = route.view === 'settings' ? route.view : undefined;
-  const found = sites.filter(({ domain }) => domain.includes(find.trim().toLowerCase()));
+  const shown = sites.filter(({ domain }) => found(domain, find));
   return (
     <PopoverPanel title={t.site.switch} close={close}>
-      {sites.length >= FIND_FROM && (
-        <input
-          type="search"
-          value={find}
-          placeholder={t.sites.find}
-          aria-label={t.sites.find}
-          onInput={(event) => setFind(event.currentTarget.value)}
-        />
-      )}
+      <FindSite count={sites.length} value={find} set={setFind} />
       <ul class="choices">
         {sites.length > 1 && !find && (
           <li>
@@ -44,7 +35,7 @@ export function SiteChoices({ sites, site, route, close }: Props) {
             </Link>
           </li>
         )}
-        {found.map(({ domain }) => (
+        {shown.map(({ domain }) => (
           <li key={domain}>
             <Link to={{ site: domain, view }} aria-current={domain === site?.domain ? 'true' : undefined}>
               <span class="name">{domain}</span>
@@ -53,7 +44,7 @@ export function SiteChoices({ sites, site, route, close }: Props) {
           </li>
         ))}
       </ul>
-      {!found.length && <p class="note">{t.sites.none}</p>}
+      {!shown.length && <p class="note">{t.sites.none}</p>}
     </PopoverPanel>
   );
 }

@@ -12,7 +12,6 @@ export const FIRST = [
   'menu',
   'range',
   'theme',
-  'fresh',
   'trend',
   'filterBar',
   'attention',

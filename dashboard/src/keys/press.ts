@@ -1,7 +1,7 @@
 /** What a key does on the page of a site. */
 
 import { type Period, todayIn } from '../state/dates';
-import { refreshAll } from '../state/queries';
+import { refreshAll } from '../state/refresh';
 import { COMPARISONS } from '../state/route';
 import { navigate, route } from '../state/router';
 import { stepRange } from '../state/steps';

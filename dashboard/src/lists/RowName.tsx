@@ -2,7 +2,7 @@
 
 import type { Row } from '../api/types';
 import { fill, t } from '../i18n/whole';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import type { ListKind } from './catalogue';
 import { countryName, valueName } from './names';
 

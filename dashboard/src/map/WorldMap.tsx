@@ -9,7 +9,7 @@ import type { Row } from '../api/types';
 import { count } from '../format';
 import { fill, t } from '../i18n/whole';
 import { countryName } from '../lists/names';
-import { withFilter } from '../state/filters';
+import { withFilter } from '../state/with-filter';
 import type { Route } from '../state/route';
 import { navigate } from '../state/router';
 import { shadeOf } from './shade';

@@ -6,11 +6,12 @@ import type { OperatorDrops } from '../api/admin-types';
 import { sites as sitesRead } from '../api/client';
 import { Refusal } from '../forms/fields';
 import { useSend } from '../forms/useSend';
-import { count, instant } from '../format';
+import { count } from '../format';
+import { instant } from '../format-time';
 import { fill, plural, t } from '../i18n/pages';
 import { browserTimezone, isHostname } from './hosts';
 import { useQuery } from '../state/queries';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Panel } from '../ui/Panel';
 import './operator.css';
 

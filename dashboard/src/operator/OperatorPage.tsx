@@ -8,7 +8,7 @@ import { count, dates, exact, NOTHING } from '../format';
 import { share } from '../format-share';
 import { fill, t } from '../i18n/pages';
 import { useQuery } from '../state/queries';
-import { Icon } from '../ui/icons';
+import { Icon } from '../ui/more-icons';
 import { Answered } from '../ui/Panel';
 import { Drops } from './Drops';
 import { bytes, caches, type Look, lookOf, mean, milliseconds, rate } from './figures';
@@ -30,7 +30,7 @@ export function OperatorPage() {
             <Problems problems={answer.problems} />
             <Flow answer={answer} before={before} />
             <div class="pair">
-              <Counters answer={answer} />
+              <Counters answer={answer} before={before} />
               <Caches figures={answer.figures} />
               <Tables answer={answer} />
               <Versions answer={answer} />
@@ -81,13 +81,14 @@ function Flow({ answer, before }: { answer: OperatorStatus; before: Look | undef
   const filled = (f.wal_bytes ?? 0) / Math.max(1, f.wal_bytes_limit ?? 1);
   const insert = mean(before, now, 'writer_insert_seconds_total', 'writer_blocks_total');
   const events = rate(before, now, 'wal_rows_total');
+  const acked = (seconds: number | undefined) => (f.ack_recent_requests ? seconds : undefined);
   return (
     <dl class="tiles panel">
       <Tile label={t.operator.events} value={events === undefined ? NOTHING : count(Math.round(events * 10) / 10)}>
         {fill(t.operator.sofar, { count: exact(f.wal_rows_total) })}
       </Tile>
-      <Tile label={t.operator.ack} value={milliseconds(mean(before, now, 'wal_commit_seconds_total', 'wal_commits_total'))}>
-        {fill(t.operator.longest, { time: milliseconds(f.wal_commit_seconds_max) })}
+      <Tile label={t.operator.ack} value={milliseconds(acked(f.ack_recent_seconds_p50))}>
+        {fill(t.operator.most, { time: milliseconds(acked(f.ack_recent_seconds_p99)) })}
       </Tile>
       <Tile label={t.operator.log} value={share(filled, 1)} bad={filled > NEARLY_FULL}>
         {fill(t.operator.of, { part: bytes(f.wal_bytes), whole: bytes(f.wal_bytes_limit) })}
@@ -133,7 +134,12 @@ function Tile({ label, value, bad, children }: TileProps) {
   );
 }
 
-function Counters({ answer: { figures: f } }: { answer: OperatorStatus }) {
+function Counters({ answer, before }: { answer: OperatorStatus; before: Look | undefined }) {
+  const f = answer.figures;
+  const commit = {
+    time: milliseconds(mean(before, lookOf(answer), 'wal_commit_seconds_total', 'wal_commits_total')),
+    longest: milliseconds(f.wal_commit_seconds_max),
+  };
   const rows: [string, number | undefined][] = [
     [t.operator.connections, (f.acceptor_connections ?? 0) + (f.acceptor_slow_connections ?? 0)],
     [t.operator.limited, (f.limiter_refused_address_total ?? 0) + (f.limiter_refused_site_total ?? 0)],
@@ -144,7 +150,8 @@ function Counters({ answer: { figures: f } }: { answer: OperatorStatus }) {
     [t.operator.visits, f.visits_open],
     [t.operator.rebuilt, f.visits_rebuilt],
   ];
-  return <Rows title={t.operator.node} rows={rows.map(([name, value]) => [name, exact(value)])} />;
+  const counted = rows.map(([name, value]): [string, string] => [name, exact(value)]);
+  return <Rows title={t.operator.node} rows={[[t.operator.commit, fill(t.operator.longest, commit)], ...counted]} />;
 }
 
 function Caches({ figures }: { figures: Record<string, number> }) {

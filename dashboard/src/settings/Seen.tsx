@@ -20,7 +20,7 @@ export function Seen({ found }: { found: SiteSettings }) {
         <span>{t.settings.public}</span>
       </label>
       <Refusal error={error} />
-      <p>
+      <p class="note">
         <a class="link" href={`/account?${new URLSearchParams({ site: found.domain })}`}>
           {t.settings.access}
         </a>

@@ -11,11 +11,11 @@ import { useQuery } from '../state/queries';
 import { intervalFor, type Route } from '../state/route';
 import { Link } from '../state/router';
 import { Answered } from '../ui/Panel';
+import { found } from '../ui/Find';
+import { FindSite } from './FindSite';
 import { Sparkline } from './Sparkline';
 import './sites.css';
 
-/** From so many sites on there is a field to find one. */
-const FIND_FROM = 9;
 const AGAIN_MS = 60_000;
 
 export function SitesPage({ route, operator }: { route: Route; operator: boolean | undefined }) {
@@ -27,15 +27,7 @@ export function SitesPage({ route, operator }: { route: Route; operator: boolean
     <>
       <div class="sites-head">
         <h1>{t.site.all}</h1>
-        {(query.data?.sites.length ?? 0) >= FIND_FROM && (
-          <input
-            type="search"
-            value={find}
-            placeholder={t.sites.find}
-            aria-label={t.sites.find}
-            onInput={(event) => setFind(event.currentTarget.value)}
-          />
-        )}
+        <FindSite count={query.data?.sites.length ?? 0} value={find} set={setFind} />
         {operator && (
           <button type="button" class="control" aria-expanded={adding} onClick={() => setAdding(!adding)}>
             {t.add.title}
@@ -54,7 +46,7 @@ export function SitesPage({ route, operator }: { route: Route; operator: boolean
 
 function Cards({ sites, find }: { sites: SiteSummary[]; find: string }) {
   const shown = sites
-    .filter(({ site }) => site.includes(find.trim().toLowerCase()))
+    .filter(({ site }) => found(site, find))
     .sort((a, b) => (b.metrics.visitors ?? 0) - (a.metrics.visitors ?? 0));
   if (!shown.length) return <p class="empty">{t.sites.none}</p>;
   return (

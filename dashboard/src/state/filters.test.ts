@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { apiFilters, type Filter, formatFilter, parseFilter, withFilter } from './filters';
+import { apiFilters, type Filter, formatFilter, parseFilter } from './filters';
+import { withFilter } from './with-filter';
 
 test('every filter survives the address', () => {
   const filters: Filter[] = [

@@ -18,7 +18,8 @@ interface Entry {
   read: Read<unknown>;
 }
 
-const entries = new Map<string, Entry>();
+/** For `refresh` only. */
+export const entries = new Map<string, Entry>();
 
 export interface Query<Answer> {
   /** The newest answer; while another range loads, the one before it (`outdated`), so that nothing jumps. */
@@ -29,7 +30,7 @@ export interface Query<Answer> {
   retry: () => void;
 }
 
-function entryOf(read: Read<unknown>): Entry {
+export function entryOf(read: Read<unknown>): Entry {
   let entry = entries.get(read.url);
   if (!entry) {
     entry = { loadedAt: 0, listeners: new Set(), read };
@@ -46,7 +47,7 @@ function evict(): void {
   }
 }
 
-async function load(entry: Entry): Promise<void> {
+export async function load(entry: Entry): Promise<void> {
   if (entry.inFlight) return;
   const controller = new AbortController();
   entry.inFlight = controller;
@@ -106,30 +107,8 @@ export function useQuery<Answer>(read: Read<Answer> | null, everyMs?: number): Q
   };
 }
 
-/** Reads again what was changed. */
-export function reload<Answer>(read: Read<Answer>): void {
-  void load(entryOf(read as Read<unknown>));
-}
-
 /** Starts a read that a component is about to ask for. */
 export function prefetch<Answer>(read: Read<Answer>): void {
   const entry = entryOf(read as Read<unknown>);
   if (entry.data === undefined) void load(entry);
-}
-
-async function recount(site: string): Promise<void> {
-  const { change } = await import('../api/change');
-  await change(`stats/refresh?${new URLSearchParams({ site })}`, {});
-}
-
-/**
- * Reads everything on the page again and forgets the rest. The server is asked to count anew, which it does once a
- * minute for a site; more often its answers are the same, which is what there is to see.
- */
-export async function refreshAll(site?: string): Promise<void> {
-  if (site) await recount(site).catch(() => undefined);
-  for (const [key, entry] of entries) {
-    if (entry.listeners.size) void load(entry);
-    else entries.delete(key);
-  }
 }

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n/whole';
-import { Icon } from './icons';
+import { Icon } from './more-icons';
 
 const SHOWN_MS = 2_000;
 

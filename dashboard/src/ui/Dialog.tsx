@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { t } from '../i18n/whole';
-import { Icon } from './icons';
+import { Icon } from './more-icons';
 
 interface Props {
   title: string;

@@ -6,8 +6,9 @@ import type { Note } from '../../api/types';
 import { dates, DAY } from '../../format';
 import { fill, t } from '../../i18n/whole';
 import { utc } from '../../state/dates';
-import { reload } from '../../state/queries';
-import { Icon } from '../../ui/icons';
+import { reload } from '../../state/refresh';
+import { said } from '../../ui/Failure';
+import { Icon } from '../../ui/more-icons';
 import { Popover } from '../../ui/Popover';
 import { PopoverPanel } from '../../ui/PopoverPanel';
 
@@ -41,7 +42,7 @@ function NotesForm({ site, notes, today }: Props) {
       setWrong('');
       setText('');
     } catch (error) {
-      setWrong(error instanceof ApiError ? error.message || t.error.kind[error.kind] : String(error));
+      setWrong(error instanceof ApiError ? said(error) || t.error.kind[error.kind] : String(error));
     }
     reload(notesRead(site));
   };

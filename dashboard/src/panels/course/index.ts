@@ -1,3 +1,4 @@
-/** The chunk of the trend: its tools, its table and what surrounds the chart, which comes in a chunk of its own. */
+/** The chunk of the trend: how fresh it is, its tools, its table, and what surrounds the chart, which is a chunk too. */
 import './chart.css';
+export { Freshness } from './Freshness';
 export { Trend } from './Trend';

@@ -1,11 +1,13 @@
 /** Which days these are, how new the numbers are, and the way to newer ones. */
 
-import type { OverviewAnswer } from '../api/types';
-import { days as daysText, instant } from '../format';
-import { fill, t } from '../i18n';
-import { type Query, refreshAll } from '../state/queries';
-import { Icon } from '../ui/icons';
-import { useAfter } from '../ui/later';
+import type { OverviewAnswer } from '../../api/types';
+import { days as daysText } from '../../format';
+import { instant } from '../../format-time';
+import { fill, t } from '../../i18n/whole';
+import type { Query } from '../../state/queries';
+import { refreshAll } from '../../state/refresh';
+import { Icon } from '../../ui/icons';
+import { useAfter } from '../../ui/later';
 
 /** Numbers are hour-grained; older than this something is stuck. */
 const BEHIND_MS = 2 * 3_600_000;
