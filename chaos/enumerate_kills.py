@@ -4,8 +4,9 @@
     python -m chaos.enumerate_kills --calls rename --states fresh
     python -m chaos.enumerate_kills --every 20           a sample
 
-A point is a state (kill_child.STATES: an ordinary block, or the repair of one that a crash left half done), a system
-call, a number and what happens there: SIGKILL on entering the call, so that it is not carried out, or EIO from it.
+A point is a state (kill_child.STATES: an ordinary block, the repair of one that a crash left half done, or an erasure
+beside one), a system call, a number and what happens there: SIGKILL on entering the call, so that it is not carried
+out, or EIO from it.
 For each point a copy of the prepared data directory is run under strace, started once more unharmed, and counted.
 N goes up until a run passes unharmed. A sample takes only the calls that a first run made on the data directory.
 
@@ -30,7 +31,7 @@ from typing import Any, Final, Self
 import attrs
 import click
 
-from chaos.kill_child import BLOCK_ROWS, STATES
+from chaos.kill_child import BLOCK_ROWS, ERASING, STATES
 from chaos.kill_crew import HUNG, Crew
 
 KILL: Final = "kill"
@@ -134,7 +135,7 @@ class Campaign:
             ended = crew.run(data_dir, options, Path("/dev/null"))
             found = crew.judge(data_dir)
         unharmed = "finished" in ended.said and ended.code == 0
-        acked = "acked" in ended.said or point.state != "fresh"
+        acked = "acked" in ended.said or point.state not in ("fresh", ERASING)
         outcome = _compare(point, unharmed, acked, found)
         wrong = (*outcome.wrong, "the run came to no end") if ended.code == HUNG else outcome.wrong
         return attrs.evolve(outcome, wrong=wrong, seconds=time.monotonic() - started)

@@ -27,8 +27,10 @@ from statnive.clickhouse import verify
 from statnive.clickhouse.client import RAW_TABLE, connect
 from statnive.clickhouse.rows import RowEncoder
 from statnive.config import ClickHouseConfig, Config, GeoConfig, WalConfig, WriterConfig
+from statnive.erasures import REQUEST, Span
 from statnive.event import SCROLL_UNTOLD, Row
 from statnive.node import Node
+from statnive.wal.erasure_file import ErasureFile
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.state import RUNNING_NAME, Block, StateFile, WriterState
 
@@ -40,6 +42,7 @@ ROW_BYTES: Final = 1_400
 MONTHS: Final = (202610, 202611)
 DAYS: Final = (20_757, 20_758)  # 2026-10-31, 2026-11-01: each block is two parts in each table
 NOON: Final = 1_793_534_400
+SITES: Final = {"block": 1, "filler": 2}
 
 
 def config(data_dir: Path) -> Config:
@@ -57,9 +60,10 @@ def a_row(kind: str, number: int) -> bytes:
     """A page view whose path tells it from all others."""
     return RowEncoder().encode(
         Row(
-            site_id=1, ts=NOON, visitor=f"{kind:>8}{number:08}".encode(), visit_id=number, day=DAYS[number % 2],
-            hour=NOON, name="pageview", is_bot=0, pageviews=1, visit_start=1, bounce_delta=1, duration_delta=0,
-            engaged_ms=0, scroll_depth=SCROLL_UNTOLD, hostname="kill.example", pathname=f"/{kind}/{number}",
+            site_id=SITES[kind], ts=NOON, visitor=f"{kind:>8}{number:08}".encode(), visit_id=number,
+            day=DAYS[number % 2], hour=NOON, name="pageview", is_bot=0, pageviews=1, visit_start=1,
+            bounce_delta=1, duration_delta=0, engaged_ms=0, scroll_depth=SCROLL_UNTOLD,
+            hostname="kill.example", pathname=f"/{kind}/{number}",
             previous_pathname="/" if number % 3 else "", referrer="", referrer_name="", channel="Direct",
             utm_source="", utm_medium="", utm_campaign="", utm_content="", utm_term="", country="", region="",
             city_id=0, city="", device="Desktop", browser="Firefox", browser_version="142", os="Linux",
@@ -69,7 +73,7 @@ def a_row(kind: str, number: int) -> bytes:
 
 
 async def drained(data_dir: Path, rows: list[bytes], say: Callable[[str], None]) -> None:
-    """Start a node, append `rows` (acked once durable), wait until all is in, stop it cleanly."""
+    """Start a node, append `rows` (acked once durable), wait until all is in and all is erased, stop it cleanly."""
     node = Node(config(data_dir), listen=False)
     try:
         async with trio.open_nursery() as nursery:
@@ -79,6 +83,8 @@ async def drained(data_dir: Path, rows: list[bytes], say: Callable[[str], None])
             if rows:
                 say("acked")
             await node.writer.wait_inserted(node.log.durable_lsn)
+            while node.erasures.ledger.open:
+                await node.eraser.progress.wait()
             node.stop()
     finally:
         node.close()
@@ -89,6 +95,10 @@ def prepare(data_dir: Path, state: str) -> None:
     silent: Callable[[str], None] = lambda _: None  # noqa: E731
     trio.run(drained, data_dir, [a_row("filler", number) for number in range(FILLER_ROWS)], silent)
     if state == "fresh":
+        return
+    if state == ERASING:
+        gone = [Span(SITES["filler"], DAYS[0], DAYS[0])]
+        ErasureFile(data_dir, RealFileSystem()).change(lambda ledger: ledger.ask(REQUEST, gone, gone, NOON))
         return
     trio.run(drained, data_dir, [a_row("block", number) for number in range(BLOCK_ROWS)], silent)
     file = StateFile(data_dir / "wal", RealFileSystem())
@@ -141,7 +151,8 @@ CRASHED: Final[dict[str, Callable[[Path, list[str]], None]]] = {
     "parts without tokens": _parts_without_tokens,
     "no tokens": _no_tokens,
 }
-STATES: Final = ("fresh", *CRASHED)
+ERASING: Final = "erasure"  # that of an ordinary block, and half of the rows before it are to be erased
+STATES: Final = ("fresh", *CRASHED, ERASING)
 
 
 def _table_dir(data_dir: Path, table: str) -> Path:
@@ -179,15 +190,24 @@ def judge(data_dir: Path) -> dict[str, Any]:
         left = client.operator_query(
             "SELECT name FROM system.tables WHERE database = 'statnive' AND startsWith(name, 'repair_')"
         )
+        erased = {f"/filler/{number}" for number in _erased(data_dir)}
         return {
             "block": [times[f"/block/{number}"] for number in range(BLOCK_ROWS)],
-            "filler": [times[f"/filler/{number}"] for number in range(FILLER_ROWS)],
-            "others": len(times.keys() - _known_paths()),
+            "filler": [
+                times[path] for number in range(FILLER_ROWS) if (path := f"/filler/{number}") not in erased
+            ],
+            "others": len(times.keys() - (_known_paths() - erased)),
             "drifts": drifts,
             "left": [row["name"] for row in left],
         }
     finally:
         client.close()
+
+
+def _erased(data_dir: Path) -> range:
+    """The numbers of the filler rows that must be gone."""
+    ledger = ErasureFile(data_dir, RealFileSystem()).ledger
+    return range(0, FILLER_ROWS if ledger.done or ledger.open else 0, len(DAYS))
 
 
 def _known_paths() -> set[str]:

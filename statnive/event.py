@@ -31,6 +31,7 @@ class DropReason(StrEnum):
     REFERRER_SPAM = "referrer_spam"  # the referrer is on the spam list
     OVERLOAD = "overload"  # the log was nearly full, nothing was taken
     EXCLUDED = "excluded"  # the site's owner wants it left out
+    ERASED = "erased"  # the site's retention has removed that day
     NO_VISIT = "no_visit"  # engagement without a visit to belong to
 
 

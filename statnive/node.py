@@ -1,8 +1,8 @@
 """The composition root: builds every part, nests the nurseries, owns the shutdown order.
 
-Outer nursery: auditor, committer, writer, salts. Inner nursery: acceptor, limiter, geo watch, control socket. A stop
-ends the inner one first (every request in flight gets its answer), then the committer drains, then the writer, then
-the rest.
+Outer nursery: auditor, committer, writer, salts. Inner nursery: acceptor, limiter, eraser, geo watch, control socket.
+A stop ends the inner one first (every request in flight gets its answer), then the committer drains, then the writer,
+then the rest.
 """
 
 from __future__ import annotations
@@ -21,17 +21,29 @@ import attrs
 import trio
 
 from statnive import resources
-from statnive.actors import acceptor, auditor, committer, file_watch, limiter, reader_check, salts, writer
+from statnive.actors import (
+    acceptor,
+    auditor,
+    committer,
+    eraser,
+    file_watch,
+    limiter,
+    reader_check,
+    salts,
+    writer,
+)
 from statnive.actors.ack_times import AckTimes
 from statnive.actors.slow_lane import SlowLane
 from statnive.certificates import Certificate
+from statnive.clickhouse import erase
 from statnive.clickhouse.engine import Engine
 from statnive.clickhouse.rows import RowEncoder, decode_row, row_head
 from statnive.client import CONTROL_SOCKET
 from statnive.config import Config, ServerConfig
+from statnive.control import retention
 from statnive.control.accounts import AccountStore
 from statnive.control.passwords import new_secret
-from statnive.control.snapshot import SnapshotHolder
+from statnive.control.snapshot import Snapshot, SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.errors import BrokenInput, Busy
 from statnive.geo_files import carrier_file, country_file
@@ -43,6 +55,7 @@ from statnive.ingest.pipeline import Pipeline, Tools
 from statnive.ingest.referrer import SourceClassifier
 from statnive.ingest.user_agent import AgentParser
 from statnive.ingest.visits import VisitTable
+from statnive.wal.erasure_file import ErasureFile
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
 from statnive.wal.recovery import Recovery
@@ -106,7 +119,8 @@ class Node:
                 self.certificate, report, name="tls_certificate", what="the TLS certificate and its key"
             )
         self.store = ControlStore.open(config.data_dir / "control.db")
-        self.sites = SnapshotHolder(self.store.snapshot())
+        self.erasures = ErasureFile(config.data_dir, RealFileSystem())
+        self.sites = SnapshotHolder(self._snapshot())
         self.state_file = StateFile(config.data_dir / "wal", RealFileSystem())
         self.unclean_stop = self.state_file.mark_running()
         state = self.state_file.load()
@@ -117,6 +131,7 @@ class Node:
             unclean=self.unclean_stop,
             in_doubt=state is not None and state.block is not None,
             insert_deadline_s=config.writer.insert_deadline_s,
+            book=self.erasures,
         )
         self.log, self.recovery = Log.open(
             config.data_dir / "wal",
@@ -142,6 +157,7 @@ class Node:
             keep_s=config.wal.keep_s,
             clock=self.clocks.wall,
             report=report,
+            book=self.erasures,
         )
         self.committer = committer.CommitterHandle(
             self.log, config.wal, self.clocks.wall, acks_send, self.writer.notify
@@ -168,6 +184,7 @@ class Node:
             events_per_s=config.api.events_per_s,
             report=report,
         )
+        self.eraser = self._eraser()
         self.server_events = ServerEvents(
             self.tools,
             self.pipeline,
@@ -206,6 +223,26 @@ class Node:
         self.accounts = Accounts(store, config.auth, clock=clock, report=self.auditor.report)
         self.sign_in = SignIn(self.accounts, clock=clock, auditor=self.auditor)
 
+    def _eraser(self) -> eraser.EraserHandle:
+        config = self.config
+        open_s = max(config.wal.keep_s, config.ingest.visit_inactivity_s)
+
+        def floors(now: float, at_once: bool) -> dict[int, tuple[int, int]]:
+            return retention.floors(self.sites.current.by_id.values(), now, open_s, at_once=at_once)
+
+        told = eraser.Told(self.auditor.report, self.auditor.record, self.reads.forget, self.reload_sites)
+        return eraser.EraserHandle(
+            self.erasures,
+            self.engine,
+            self.writer,
+            self.committer,
+            told,
+            floors=floors,
+            clock=self.salts.trusted_now,
+            scheduled=self.listen and not config.clickhouse.cluster,
+            is_refused=erase.ON_A_CLUSTER if config.clickhouse.cluster else "",
+        )
+
     def _gate(self, mode: str) -> Gate:
         return Gate(
             mode,
@@ -225,6 +262,7 @@ class Node:
             drops=self.drops,
             engine=self.engine,
             imports=self.imports,
+            eraser=self.eraser,
             ingest=self.ingest_app,
             server_events=self.server_events,
             addresses=ClientAddress(self.config.server.trusted_proxies),
@@ -302,6 +340,7 @@ class Node:
             async with trio.open_nursery() as inner:
                 await inner.start(limiter.run, self.limiter)
                 await inner.start(file_watch.run, self.geo_watch)
+                await inner.start(self._act, eraser.run, trio.Event(), self.eraser)
                 if self.tls_watch is not None:
                     await inner.start(file_watch.run, self.tls_watch)
                 control = SlowLane(
@@ -392,8 +431,11 @@ class Node:
 
     def reload_sites(self) -> None:
         """Swap in the sites as the control store has them now."""
-        self.sites.current = self.store.snapshot()
+        self.sites.current = self._snapshot()
         self.accounts.reload()
+
+    def _snapshot(self) -> Snapshot:
+        return self.store.snapshot().without(self.erasures.ledger.removed)
 
     def fresh_through(self) -> float:
         """The instant up to which every acknowledged event is in ClickHouse."""
@@ -434,6 +476,7 @@ class Node:
             self.committer,
             self.writer,
             self.salts,
+            self.eraser,
             self.geo_watch,
             self.tls_watch,
             self.auditor,

@@ -9,6 +9,7 @@ import click
 
 from statnive.client import ControlClient
 from statnive.commands import Shell, echo_each
+from statnive.erasing_commands import erasing_commands
 
 
 def site_group(shell: Shell) -> click.Group:
@@ -22,6 +23,8 @@ def site_group(shell: Shell) -> click.Group:
         Examples:
           statnive site add example.com --timezone Europe/Berlin --alias shop.example.com
           statnive site alias add example.com blog.example.com
+          statnive site retention example.com --events 90d
+          statnive site erase example.com --to 2026-01-31 --dry-run
           statnive site list
         """
 
@@ -68,6 +71,8 @@ def site_group(shell: Shell) -> click.Group:
         shell.run(data_dir, file, work)
 
     site.add_command(_alias_group(shell))
+    for command in erasing_commands(shell):
+        site.add_command(command)
     return site
 
 

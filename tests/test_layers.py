@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1] / "statnive"
 KNOWS_TRIO = {"actors", "web", "node", "client", "cli"}
 MAY_IMPORT = {
     "event": set(),
+    "erasures": {"errors"},
     "errors": set(),
     "carriers": set(),
     "config": {"errors", "carriers", "secret_files"},
@@ -18,14 +19,24 @@ MAY_IMPORT = {
     "secret_files": {"errors"},
     "certificates": {"errors", "secret_files"},
     "ingest": {"event", "errors", "config", "control"},
-    "wal": {"event", "errors", "config"},
-    "clickhouse": {"event", "errors", "config", "secret_files"},
-    "control": {"event", "errors"},
-    "query": {"event", "errors", "control"},
+    "wal": {"event", "errors", "config", "erasures"},
+    "clickhouse": {"event", "errors", "config", "secret_files", "erasures"},
+    "control": {"event", "errors", "erasures"},
+    "query": {"event", "errors", "control", "erasures"},
     "importer": {"event", "errors"},
     "demo": set(),
-    "actors": {"event", "errors", "config", "ingest", "wal", "clickhouse", "secret_files", "certificates"},
-    "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors"},
+    "actors": {
+        "event",
+        "errors",
+        "config",
+        "ingest",
+        "wal",
+        "clickhouse",
+        "secret_files",
+        "certificates",
+        "erasures",
+    },
+    "web": {"event", "errors", "config", "ingest", "clickhouse", "control", "query", "actors", "erasures"},
 }
 
 

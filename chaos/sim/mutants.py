@@ -110,7 +110,7 @@ def _trim_before_checkpoint() -> AbstractContextManager[object]:
 
 
 def _skip_verification() -> AbstractContextManager[object]:
-    def resend(client: Client, block: SentBlock) -> list[str]:
+    def resend(client: Client, block: SentBlock, book: object) -> list[str]:
         client.insert_block(b"".join(block.rows.values()), rows=len(block.rows), token=block.token)
         return []
 

@@ -45,6 +45,7 @@ _LEVELS = {
     "reader_refused": logging.ERROR,
     "reader_user": logging.WARNING,
     "insert_failed": logging.WARNING,
+    "erase_failed": logging.WARNING,
     "torn_write": logging.WARNING,
     "drift_unchecked": logging.WARNING,
     "repaired": logging.WARNING,

@@ -81,6 +81,7 @@ class CommitterHandle:
         self.rows_committed = 0
         self.bytes_committed = 0
         self.refused = 0
+        self.rotate_wanted = False
         self.commit_s_sum = 0.0
         self.commit_s_max = 0.0
         self.commit_cpu_s = 0.0
@@ -122,6 +123,11 @@ class CommitterHandle:
         if not self.closed:
             self.wake, self.full = trio.Event(), trio.Event()
         return batch
+
+    def rotate(self) -> None:
+        """Have the log begin a new segment soon: the rows up to now are to leave it (see the eraser)."""
+        self.rotate_wanted = True
+        self.wake.set()
 
     @property
     def last_lsn(self) -> int:
@@ -172,6 +178,9 @@ async def run(
                     await _commit(handle, batch, limiter)
                 elif handle.closed:
                     break
+                if handle.rotate_wanted:
+                    handle.rotate_wanted = False
+                    await trio.to_thread.run_sync(handle.log.rotate, limiter=limiter)
         nursery.cancel_scope.cancel()
 
 

@@ -8,7 +8,9 @@ Invariants: I1 one block at a time, of whole frames, contiguous; I2 a block's LS
             every retry and replay sends the same rows under the same token; I3 done_lsn moves only after the insert
             succeeded (embedded: and reached the disk), and is durable before a segment is given back; I4 nothing is
             held in memory beyond one block; I5 only the answer to a block's first attempt is believed: after
-            anything else the block is in doubt, and is counted and repaired by `settle_block`.
+            anything else the block is in doubt, and is counted and repaired by `settle_block`; I6 a row that the ledger
+            of erasures says is gone is not inserted (again): the eraser changes the ledger between two blocks only
+            (`turn`), so that all attempts with a block leave out the same rows.
 Failure:    Retryable: the same block again, for ever, with capped backoff and jitter. PoisonBlock: the bad rows are
             found, kept in quarantine files, reported and left out. Anything else ends the process.
 Shutdown:   `close()`; what is durable is inserted, bounded by the node's drain deadline, then `run` returns. What
@@ -28,9 +30,10 @@ from typing import Protocol, TypeVar
 import attrs
 import trio
 
-from statnive.clickhouse.rows import months_of
+from statnive.clickhouse.rows import first_day_of, month_of, months_of, row_day, row_site
 from statnive.clickhouse.settle import SentBlock
 from statnive.config import WriterConfig
+from statnive.erasures import Book, LogRows, Nothing
 from statnive.errors import Fatal, PoisonBlock, Retryable
 from statnive.event import ROW_SCHEMA_VERSION
 from statnive.wal.frame import Frame
@@ -76,8 +79,11 @@ class WriterHandle:
         keep_s: float,
         clock: Callable[[], float],
         report: Callable[[str, str], None],
+        book: Book | None = None,
     ) -> None:
         self.log = log
+        self.book = book or Nothing()
+        self.turn = trio.Lock()  # held from the recording of a block to its checkpoint, and by the eraser
         self.state_file = state_file
         self.config = config
         self.quarantine_dir = data_dir / QUARANTINE_DIR
@@ -101,6 +107,7 @@ class WriterHandle:
         self.blocks = 0
         self.retries = 0
         self.quarantined = 0
+        self.left_out = 0
         self.settled = 0
         self.repairs = 0
         self.insert_s_sum = 0.0
@@ -135,6 +142,7 @@ class WriterHandle:
             "writer_blocks_total": self.blocks,
             "writer_retries_total": self.retries,
             "writer_quarantined_rows_total": self.quarantined,
+            "writer_left_out_rows_total": self.left_out,
             "writer_quarantine_rows": len(self.quarantine_files),
             "writer_blocks_settled_total": self.settled,
             "writer_repairs_total": self.repairs,
@@ -150,8 +158,10 @@ async def run(
 ) -> None:
     """Insert blocks until the handle is closed and everything durable is in ClickHouse."""
     writer = _Writer(handle, sink)
+    handle.turn.acquire_nowait()  # before anybody else has a chance
     task_status.started()
     await writer.finish_block_of_last_run()
+    handle.turn.release()  # not after an error: then a block may be half done
     while True:
         await handle.wake.wait()
         if handle.lag_rows == 0:
@@ -160,7 +170,30 @@ async def run(
             handle.wake = trio.Event()
             continue
         await writer.pace()
+        try:
+            handle.turn.acquire_nowait()
+        except trio.WouldBlock:
+            await handle.turn.acquire()
         await writer.next_block()
+        handle.turn.release()
+
+
+@attrs.frozen
+class _Taken:
+    """A block's frames, and the LSNs of those of its rows that are erased (keeps I6)."""
+
+    frames: list[Frame]
+    left_out: frozenset[int]
+
+    def rows(self, set_aside: tuple[int, ...] = ()) -> dict[int, bytes]:
+        """The rows to be inserted, by LSN."""
+        out = self.left_out.union(set_aside)
+        return {
+            lsn: row
+            for frame in self.frames
+            for lsn, row in enumerate(frame.rows(), frame.first_lsn)
+            if lsn not in out
+        }
 
 
 class _Writer:
@@ -189,7 +222,8 @@ class _Writer:
         block = self._handle.state.block
         if block is not None:
             frames = await self._in_thread(partial(self._read_again, block))
-            await self._insert(block, frames, in_doubt=True)
+            taken = await self._take(frames)
+            await self._insert(block, taken, in_doubt=True)
 
     async def next_block(self) -> None:
         """Read, record, insert and mark done one block (keeps I1)."""
@@ -207,12 +241,36 @@ class _Writer:
         partitions = await self._in_thread(partial(_partitions, frames))
         block = Block(first, last, rows, f"{handle.log.log_id:016x}-{first}-{last}", partitions)
         await self._save(WriterState(handle.log.log_id, handle.done_lsn, block))
-        await self._insert(block, frames, in_doubt=False)
+        taken = await self._take(frames)
+        if taken.left_out:
+            handle.left_out += len(taken.left_out)
+            gone = LogRows(handle.log.log_id, first, last, len(taken.left_out))
+            await self._in_thread(lambda: handle.book.change(lambda ledger: ledger.leave_out(gone)))
+        await self._insert(block, taken, in_doubt=False)
 
-    async def _insert(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> None:
+    async def _take(self, frames: list[Frame]) -> _Taken:
+        """Keeps I6."""
+        if not self._handle.book.ledger.has_erased or not frames:
+            return _Taken(frames, frozenset())
+        return _Taken(frames, await self._in_thread(partial(self._left_out, frames)))
+
+    def _left_out(self, frames: list[Frame]) -> frozenset[int]:
+        """Live events are of today, so that nearly always a look at the oldest day is enough."""
+        ledger, log_id = self._handle.book.ledger, self._handle.log.log_id
+        oldest = min(first_day_of(frame.payload, frame.lengths) for frame in frames)
+        if not ledger.may_leave_out(log_id, frames[0].first_lsn, oldest):
+            return frozenset()
+        return frozenset(
+            lsn
+            for frame in frames
+            for lsn, row in enumerate(frame.rows(), frame.first_lsn)
+            if ledger.leaves_out(row_site(row), day := row_day(row), month_of(day), log_id, lsn)
+        )
+
+    async def _insert(self, block: Block, taken: _Taken, *, in_doubt: bool) -> None:
         handle = self._handle
         self._last_block_at = trio.current_time()
-        block = await self._until_inserted(block, frames, in_doubt=in_doubt)
+        block = await self._until_inserted(block, taken, in_doubt=in_doubt)
         await self._in_thread(self._sink.flush_to_disk)
         await self._save(WriterState(handle.log.log_id, block.last_lsn, None))  # keeps I3
         handle.blocks += 1
@@ -222,7 +280,7 @@ class _Writer:
         keep_since_us = int((handle.clock() - handle.keep_s) * 1_000_000)
         await self._in_thread(partial(handle.log.trim, block.last_lsn, keep_since_us=keep_since_us))
 
-    async def _until_inserted(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> Block:
+    async def _until_inserted(self, block: Block, taken: _Taken, *, in_doubt: bool) -> Block:
         """Try until ClickHouse has the block's rows, each once; the block with the rows that it refused set aside."""
         handle = self._handle
         delay_s = handle.config.retry_first_ms / 1_000
@@ -230,10 +288,10 @@ class _Writer:
             started = trio.current_time()
             try:
                 try:
-                    await self._attempt(block, frames, in_doubt=in_doubt)
+                    await self._attempt(block, taken, in_doubt=in_doubt)
                 except PoisonBlock as poison:
                     in_doubt = True
-                    block = await self._set_aside(block, frames, poison)
+                    block = await self._set_aside(block, taken, poison)
                     continue
             except Retryable as error:
                 # Not ambiguous = not a byte of it was sent: the next attempt is the first one again (keeps I5).
@@ -251,36 +309,35 @@ class _Writer:
                 handle.insert_s_sum += trio.current_time() - started
                 return block
 
-    async def _attempt(self, block: Block, frames: list[Frame], *, in_doubt: bool) -> None:
+    async def _attempt(self, block: Block, taken: _Taken, *, in_doubt: bool) -> None:
         if not in_doubt:
-            payload = b"".join(frame.payload for frame in frames)
-            insert = partial(self._sink.insert_block, payload, rows=block.rows, token=block.sent_token)
-            await self._in_thread(insert)
+            rows = block.rows - len(taken.left_out)
+            if rows:
+                pieces = (
+                    taken.rows().values() if taken.left_out else (frame.payload for frame in taken.frames)
+                )
+                payload = b"".join(pieces)
+                insert = partial(self._sink.insert_block, payload, rows=rows, token=block.sent_token)
+                await self._in_thread(insert)
             return
-        notes = await self._in_thread(lambda: self._sink.settle_block(self._sent_block(block, frames)))
+        notes = await self._in_thread(lambda: self._sink.settle_block(self._sent_block(block, taken)))
         self._handle.settled += 1
         self._handle.repairs += len(notes)
         for note in notes:
             self._handle.report("repaired", note)
 
-    def _sent_block(self, block: Block, frames: list[Frame]) -> SentBlock:
-        set_aside = frozenset(block.set_aside)
-        rows = {
-            lsn: row
-            for frame in frames
-            for lsn, row in enumerate(frame.rows(), frame.first_lsn)
-            if lsn not in set_aside
-        }
-        return SentBlock(self._handle.log.log_id, block.first_lsn, block.last_lsn, block.sent_token, rows)
+    def _sent_block(self, block: Block, taken: _Taken) -> SentBlock:
+        log_id, rows = self._handle.log.log_id, taken.rows(block.set_aside)
+        return SentBlock(log_id, block.first_lsn, block.last_lsn, block.sent_token, rows)
 
-    async def _set_aside(self, block: Block, frames: list[Frame], poison: PoisonBlock) -> Block:
+    async def _set_aside(self, block: Block, taken: _Taken, poison: PoisonBlock) -> Block:
         """Find the rows that ClickHouse refuses, keep them in files, and record that they are left out (keeps I2).
 
         When it can read every row, it isn't the rows that it refuses: Retryable.
         """
         handle = self._handle
         handle.report("poison", f"ClickHouse refuses rows of block {block.token}: {poison}")
-        rows = (await self._in_thread(partial(self._sent_block, block, frames))).rows
+        rows = (await self._in_thread(partial(self._sent_block, block, taken))).rows
         refused = await self._in_thread(partial(self._sink.find_refused, rows))
         if not refused:
             raise Retryable(f"every row can be read, the block is refused all the same: {poison}")

@@ -86,7 +86,7 @@ class Client:
         return self._rows(statement.sql, statement.parameters)
 
     def operator_query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a check, a repair or a migration, which see every site. For verify, repair and migrate only:
+        """Rows of a check, a repair or a migration, which see every site. For verify, repair, erase and migrate only:
         a test holds to that.
         """
         return self._rows(sql, parameters or {})

@@ -7,7 +7,8 @@ Invariants: I1 nothing is inserted or read before the migrations are applied, an
             after an unclean stop before its log of tokens is true (dedup_log.py); I2 a check of the rollups never
             runs beside an insert, nor while a block is in doubt (between a part of the raw table and its rollups'
             parts the numbers rightly differ); I3 nothing is inserted or counted while a statement of a repair that was
-            given up could still change something (repair.drop_left_over).
+            given up could still change something (repair.drop_left_over), nor before a swap that the ledger holds is
+            carried out (repair.finish_swap).
 Failure:    as statnive.clickhouse.client; a server that is down is contacted again at the next call.
 Shutdown:   `close()`, when no thread is inside.
 
@@ -17,12 +18,12 @@ Synchronous; each method is called in a worker thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
-from statnive.clickhouse import repair, verify
+from statnive.clickhouse import erase, repair, verify
 from statnive.clickhouse.client import Client, connect
 from statnive.clickhouse.dedup_log import repair_dedup_logs
 from statnive.clickhouse.embedded import ENGINE_DIR
@@ -32,6 +33,7 @@ from statnive.clickhouse.migrate import migrate
 from statnive.clickhouse.priority import yield_to_event_loop
 from statnive.clickhouse.settle import SentBlock, settle
 from statnive.config import ClickHouseConfig
+from statnive.erasures import Book, Erasure, Nothing, Span
 from statnive.errors import StatniveError
 
 T = TypeVar("T")
@@ -52,9 +54,11 @@ class Engine:
         unclean: bool = False,
         in_doubt: bool = False,
         insert_deadline_s: float | None = None,
+        book: Book | None = None,
     ) -> None:
         """`unclean`: the last stop was. `in_doubt`: a block is recorded, and `settle_block` will be called for it.
-        `insert_deadline_s`: how long a server may take to answer the writer; None is the setting's default.
+        `insert_deadline_s`: how long a server may take to answer the writer; None is the setting's default. `book`:
+        what was erased.
         """
         self._config = config
         self._data_dir = data_dir
@@ -71,6 +75,7 @@ class Engine:
         self.migrated = False
         self._left_over = True  # whether a repair, of this process or an earlier one, may have been cut off
         self._inserts = 0
+        self._book = book or Nothing()
 
     def prepare(self) -> None:
         """Connect and migrate, once. Raises Busy, ConfigError, Fatal, or Retryable when a server is down."""
@@ -83,6 +88,9 @@ class Engine:
                 self._notes += repair_dedup_logs(self._data_dir / ENGINE_DIR)  # keeps I1
             self._unclean = False
             self._admin = connect(self._config, self._data_dir, purpose="admin")
+        if self._book.ledger.swap is not None:
+            # Before a migration: the ready partitions look like the tables of now.
+            self._notes += repair.finish_swap(self._admin, self._book)  # keeps I3
         if not self.migrated:
             migrate(self._admin, self._sql_dir)
             self.migrated = True  # keeps I1
@@ -124,7 +132,7 @@ class Engine:
         """
         with self._settled:
             self._in_doubt = True
-            notes = settle(self._prepare_writer(), block)  # I3: it drops what it left itself
+            notes = settle(self._prepare_writer(), block, self._book)  # I3: it drops what it left itself
             self._in_doubt = False
             self._settled.notify_all()
             notes, self._notes = self._notes + notes, []
@@ -148,7 +156,7 @@ class Engine:
         with self._settled:
             if not self._settled.wait_for(lambda: not self._in_doubt, DRIFT_PATIENCE_S):
                 raise Unavailable("a block is being sent again", ambiguous=False)
-            return verify.rollup_drift_rows(self._prepare())
+            return verify.rollup_drift_rows(self._prepare(), self._book.ledger)
 
     def check_all(self, *, repairing: bool, rows_set_aside: int, patience_s: float) -> FullCheck:
         """Check every row and every rollup, and put right what can be, if `repairing`. Inserts wait meanwhile.
@@ -160,11 +168,47 @@ class Engine:
                 raise Unavailable("a block is still being sent again; see the metrics", ambiguous=False)
             writer = self._prepare_writer()
             self._left_over = repairing
-            found = check_all(writer, repairing=repairing, rows_set_aside=rows_set_aside)
+            found = check_all(writer, repairing=repairing, rows_set_aside=rows_set_aside, book=self._book)
             self._left_over = False
             if found.repaired:
                 self._prepare_writer().flush_to_disk()
             return found
+
+    def measure_erasure(self, events: Iterable[Span], rollups: Iterable[Span]) -> erase.Extent:
+        """What an erasure would take, as things are. Raises Retryable, Rejected on a cluster."""
+        with self._lock:
+            writer = self._prepare_writer()
+            erase.refuse_cluster(writer)
+            return erase.measure(writer, events, rollups)
+
+    def begin_erasure(self, erasure_id: int, log_id: int, lsn: int) -> Erasure:
+        """Find the months of an erasure and write them down. `lsn`: every row of the log up to it is in ClickHouse, and
+        the writer does nothing meanwhile. Raises Retryable, Rejected.
+        """
+        wanted = self._erasure(erasure_id)
+        found = self.measure_erasure(wanted.events, wanted.rollups)
+        self._book.change(lambda ledger: ledger.begin(erasure_id, log_id, lsn, found.months))
+        return self._erasure(erasure_id)
+
+    def erase_month(self, erasure_id: int, month: int, lsn: int) -> tuple[Erasure, list[str]]:
+        """Erase one month of an erasure that has begun, in every table or in none; the erasure as it is then, and what
+        was repaired. The writer does nothing meanwhile. Raises Retryable: call it again; nothing is half done.
+        """
+        with self._settled:
+            if self._in_doubt:
+                raise Unavailable("a block is being sent again", ambiguous=False)
+            writer = self._prepare_writer()
+            notes, self._notes = self._notes, []
+            if month in self._erasure(erasure_id).months:  # not if a swap of before was carried out just now
+                self._left_over = True
+                notes += erase.erase_month(writer, self._erasure(erasure_id), month, lsn, self._book)
+                self._left_over = False
+            return self._erasure(erasure_id), notes
+
+    def _erasure(self, erasure_id: int) -> Erasure:
+        found = self._book.ledger.find(erasure_id)
+        assert found is not None, f"no erasure {erasure_id}"
+        return found
 
     def read(self, work: Callable[[Client], T]) -> T:
         """Run `work` with a reader's client. The caller bounds how many run at once."""

@@ -15,6 +15,7 @@ import attrs
 
 from statnive.clickhouse import repair, verify
 from statnive.clickhouse.client import RAW_TABLE, Client
+from statnive.erasures import Book, Nothing
 
 
 @attrs.frozen
@@ -52,12 +53,14 @@ class FullCheck:
         }
 
 
-def check_all(client: Client, *, repairing: bool, rows_set_aside: int) -> FullCheck:
+def check_all(client: Client, *, repairing: bool, rows_set_aside: int, book: Book | None = None) -> FullCheck:
     """Check everything, and repair (keeps I1). `rows_set_aside`: how many LSNs are missing for a known reason.
+    `book`: what was erased, which is neither missing nor built anew.
 
     Raises Retryable.
     """
-    found = _check(client)
+    book = book or Nothing()
+    found = _check(client, book)
     if not repairing or found.is_right:
         return found
     if client.cluster:
@@ -69,7 +72,7 @@ def check_all(client: Client, *, repairing: bool, rows_set_aside: int) -> FullCh
         repaired.append(f"{RAW_TABLE} {partition} held {rows} rows twice: one of each is left")
     unrepaired = []
     lost_at_most = found.gaps - rows_set_aside
-    for drift in verify.drift(client):
+    for drift in verify.drift(client, ledger=book.ledger):
         surplus = drift.rollup_events - drift.raw_rows
         if 0 < surplus <= lost_at_most:
             unrepaired.append(
@@ -77,19 +80,19 @@ def check_all(client: Client, *, repairing: bool, rows_set_aside: int) -> FullCh
                 f"{lost_at_most} rows: restore {RAW_TABLE} from a backup"
             )  # keeps I2
             continue
-        repair.rebuild_rollup(client, drift.rollup, drift.partition)
+        lost = repair.rebuild_rollup(client, drift.rollup, drift.partition, book)
         repaired.append(
-            f"{drift.rollup} {drift.partition} held {drift.rollup_events} events of {drift.raw_rows}: built anew"
+            f"{drift.rollup} {drift.partition} held {drift.rollup_events} events of {drift.raw_rows}: built anew{lost}"
         )
-    return attrs.evolve(_check(client), repaired=tuple(repaired), unrepaired=tuple(unrepaired))
+    return attrs.evolve(_check(client, book), repaired=tuple(repaired), unrepaired=tuple(unrepaired))
 
 
-def _check(client: Client) -> FullCheck:
-    census = verify.census(client)
+def _check(client: Client, book: Book) -> FullCheck:
+    census = verify.census(client, book.ledger)
     return FullCheck(
         rows=census.rows,
         rollups=tuple(verify.rollups(client)),
         doubled=tuple(census.doubled),
-        drift=tuple(verify.drift(client)),
+        drift=tuple(verify.drift(client, ledger=book.ledger)),
         gaps=census.gaps,
     )

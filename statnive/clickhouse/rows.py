@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from statnive.event import ROW_COLUMNS, Row
 
@@ -130,6 +131,12 @@ def month_of(day: int) -> int:
     return local.year * 100 + local.month
 
 
+def row_site(encoded: bytes) -> int:
+    """The `site_id` of an encoded row."""
+    size = _INTEGER_BYTES.get(encoded[0], 1)
+    return int.from_bytes(encoded[1:size], "big") if size > 1 else encoded[0]
+
+
 def row_month(encoded: bytes) -> int:
     """The partition that an encoded row belongs in."""
     return month_of(row_day(encoded))
@@ -144,6 +151,18 @@ def months_of(payload: bytes, lengths: Sequence[int]) -> dict[int, int]:
     Every row's `day` is found at once, by arrays: a loop over 17,000 rows would hold the interpreter's lock for 15 ms a
     second, and the event loop with it.
     """
+    months: Counter[int] = Counter()
+    for day, rows in zip(*np.unique(_days(payload, lengths), return_counts=True), strict=True):
+        months[month_of(int(day))] += int(rows)
+    return dict(months)
+
+
+def first_day_of(payload: bytes, lengths: Sequence[int]) -> int:
+    """The oldest `day` of a payload's rows, found as in `months_of`."""
+    return int(_days(payload, lengths).min())
+
+
+def _days(payload: bytes, lengths: Sequence[int]) -> npt.NDArray[np.int64]:
     data = np.frombuffer(payload, dtype=np.uint8)
     sizes = np.fromiter(lengths, dtype=np.int64, count=len(lengths))
     at = np.cumsum(sizes) - sizes
@@ -154,8 +173,5 @@ def months_of(payload: bytes, lengths: Sequence[int]) -> dict[int, int]:
     width = _WIDTHS[data[at]]
     assert width.max(initial=1) <= 3, "a day is 16 bits"
     wide = data[at + 1].astype(np.int64) << 8 | data[at + 2]
-    days = np.where(width == 3, wide, np.where(width == 2, data[at + 1], data[at]))
-    months: Counter[int] = Counter()
-    for day, rows in zip(*np.unique(days, return_counts=True), strict=True):
-        months[month_of(int(day))] += int(rows)
-    return dict(months)
+    days: npt.NDArray[np.int64] = np.where(width == 3, wide, np.where(width == 2, data[at + 1], data[at]))
+    return days

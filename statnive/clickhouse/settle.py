@@ -23,6 +23,7 @@ from statnive.clickhouse import repair, verify
 from statnive.clickhouse.client import RAW_TABLE, Client
 from statnive.clickhouse.failures import Unavailable
 from statnive.clickhouse.rows import row_month
+from statnive.erasures import Book, Nothing
 
 ROUNDS_MAX: Final = 4  # of repairing and counting again
 
@@ -50,23 +51,26 @@ class _Trouble:
         return bool(self.doubled or self.missing or self.drift)
 
 
-def settle(client: Client, block: SentBlock) -> list[str]:
-    """Return when the block is in, exactly once (keeps I1); what had to be repaired, in words."""
+def settle(client: Client, block: SentBlock, book: Book | None = None) -> list[str]:
+    """Return when the block is in, exactly once (keeps I1); what had to be repaired, in words. `book`: what was
+    erased.
+    """
+    book = book or Nothing()
     _check_quiet(client, block)
     notes = repair.drop_left_over(client)
     by_month = _by_month(block)
-    if not _look(client, block, by_month):
+    if not _look(client, block, by_month, book):
         return notes
     if block.rows:
         client.insert_block(b"".join(block.rows.values()), rows=len(block.rows), token=block.token)
         _check_quiet(client, block)
     for _ in range(ROUNDS_MAX):
-        trouble = _look(client, block, by_month)
+        trouble = _look(client, block, by_month, book)
         if not trouble:
             return notes
         if client.cluster:
             raise Unavailable(f"block {block.token} is not in as it was sent: {trouble}", ambiguous=True)
-        notes += _repair(client, block, trouble)
+        notes += _repair(client, block, trouble, book)
     raise Unavailable(f"block {block.token} could not be put right: {notes[-1]}", ambiguous=True)
 
 
@@ -82,7 +86,9 @@ def _check_quiet(client: Client, block: SentBlock) -> None:
         raise Unavailable(f"ClickHouse is still at work on block {block.token}", ambiguous=True)
 
 
-def _look(client: Client, block: SentBlock, by_month: Mapping[int, Mapping[int, bytes]]) -> _Trouble:
+def _look(
+    client: Client, block: SentBlock, by_month: Mapping[int, Mapping[int, bytes]], book: Book
+) -> _Trouble:
     """Two cheap counts; the LSNs themselves only when those don't fit, or when the block has holes, whose rows may
     be there in place of others.
     """
@@ -103,11 +109,11 @@ def _look(client: Client, block: SentBlock, by_month: Mapping[int, Mapping[int, 
         if missing:
             trouble.missing[partition] = missing
     if not trouble:
-        trouble.drift.extend(verify.drift(client, list(by_month)))
+        trouble.drift.extend(verify.drift(client, list(by_month), book.ledger))
     return trouble
 
 
-def _repair(client: Client, block: SentBlock, trouble: _Trouble) -> list[str]:
+def _repair(client: Client, block: SentBlock, trouble: _Trouble, book: Book) -> list[str]:
     notes = []
     for partition, rows_too_many in trouble.doubled.items():
         repair.remove_doubled(client, partition, [(block.log_id, block.first_lsn, block.last_lsn)])
@@ -119,8 +125,8 @@ def _repair(client: Client, block: SentBlock, trouble: _Trouble) -> list[str]:
         repair.add_rows(client, partition, missing)
         notes.append(f"{RAW_TABLE} {partition} lacked {len(missing)} rows of block {block.token}: added")
     for found in trouble.drift:
-        repair.rebuild_rollup(client, found.rollup, found.partition)
+        lost = repair.rebuild_rollup(client, found.rollup, found.partition, book)
         notes.append(
-            f"{found.rollup} {found.partition} held {found.rollup_events} events of {found.raw_rows}: built anew"
+            f"{found.rollup} {found.partition} held {found.rollup_events} events of {found.raw_rows}: built anew{lost}"
         )
     return notes

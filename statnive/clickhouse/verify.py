@@ -1,8 +1,8 @@
 """Checks over all sites: is each row there once, and do the rollups hold what raw holds?
 
-Reads only; repair.py is what changes something. These are the operator's statements, not a site's: with repair.py
-and migrate.py the only ones that do not go through statnive.query.where. Run them while no insert runs (under the
-Engine's lock): between a part of events_raw and its rollups' parts the numbers rightly differ.
+Reads only; repair.py is what changes something. These are the operator's statements, not a site's: with repair.py,
+erase.py and migrate.py the only ones that do not go through statnive.query.where. Run them while no insert runs (under
+the Engine's lock): between a part of events_raw and its rollups' parts the numbers rightly differ.
 """
 
 # Names of tables and whole numbers are put into the text of statements here, and nothing else.
@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from statnive.clickhouse.client import RAW_TABLE, Client
+from statnive.erasures import EMPTY, Ledger
 
 _CLUSTER_LOCAL: Final = "_local"
 REPAIR_PREFIX: Final = "repair_"  # of the tables that a repair makes and drops
@@ -28,7 +29,9 @@ class Drift(NamedTuple):
 
     rollup: str
     partition: int  # local month, YYYYMM
-    raw_rows: int  # rows of events_raw that belong in it (no bots)
+    raw_rows: (
+        int  # rows of events_raw that belong in it (no bots), and those that were erased there and kept here
+    )
     rollup_events: int
 
 
@@ -54,7 +57,7 @@ class Census(NamedTuple):
 
     rows: int
     doubled: list[Doubled]
-    gaps: int  # LSNs between a log's first and last one that are not there: set aside, erased, or lost
+    gaps: int  # LSNs between a log's first and last one that are not there, and were not erased: set aside, or lost
 
 
 def table_sizes(client: Client) -> dict[str, Any]:
@@ -101,16 +104,18 @@ def count_block(client: Client, log_id: int, first_lsn: int, last_lsn: int) -> d
     return {row["partition"]: row["row_count"] for row in rows}
 
 
-def drift(client: Client, partitions: Collection[int] = ()) -> list[Drift]:
+def drift(client: Client, partitions: Collection[int] = (), ledger: Ledger = EMPTY) -> list[Drift]:
     """Every partition (of `partitions`; () = all) of every rollup whose `events` is not the number of rows in
-    events_raw; [] = all is well.
+    events_raw, and of those that `ledger` says were erased there only; [] = all is well.
     """
     raw = _by_partition(client, RAW_TABLE, "countIf(is_bot = 0)", partitions)
+    kept = {month for month in ledger.kept if not partitions or month in partitions}
     found = []
     for rollup in rollups(client):
         counted = _by_partition(client, rollup, "sum(events)", partitions)
-        for partition in sorted(raw.keys() | counted.keys()):
-            raw_rows, events = raw.get(partition, 0), counted.get(partition, 0)
+        for partition in sorted(raw.keys() | counted.keys() | kept):
+            raw_rows = raw.get(partition, 0) + ledger.kept_in(rollup, partition)
+            events = counted.get(partition, 0)
             if raw_rows != events:
                 found.append(Drift(rollup, partition, raw_rows, events))
     return found
@@ -121,9 +126,9 @@ def drift_rows(found: Collection[Drift]) -> int:
     return sum(abs(one.raw_rows - one.rollup_events) for one in found)
 
 
-def rollup_drift_rows(client: Client) -> int:
+def rollup_drift_rows(client: Client, ledger: Ledger = EMPTY) -> int:
     """`drift_rows` of all partitions."""
-    return drift_rows(drift(client))
+    return drift_rows(drift(client, ledger=ledger))
 
 
 def rollups(client: Client) -> list[str]:
@@ -141,9 +146,9 @@ def rollups(client: Client) -> list[str]:
     ]
 
 
-def census(client: Client) -> Census:
+def census(client: Client, ledger: Ledger = EMPTY) -> Census:
     """Is each LSN there once? One pass over two columns of events_raw, and an exact look only where its sums do
-    not fit.
+    not fit. The rows that `ledger` says were erased are no gaps.
     """
     buckets = client.operator_query(
         "SELECT log_id, intDiv(lsn, {size:UInt64}) AS bucket, min(lsn) AS low, max(lsn) AS high, "
@@ -153,17 +158,29 @@ def census(client: Client) -> Census:
         {"size": BUCKET_LSNS},
     )
     doubled: list[Doubled] = []
-    gaps = 0
     for log_id, odd in _odd_buckets(buckets):
         doubled += _doubled(client, log_id, odd)
-    surplus = dict.fromkeys((row["log_id"] for row in buckets), 0)
+    surplus: dict[int, int] = {}
     for found in doubled:
-        surplus[found.log_id] += found.rows
-    for log_id, rows_too_many in surplus.items():
-        own = [row for row in buckets if row["log_id"] == log_id]
-        there = sum(row["row_count"] for row in own) - rows_too_many
-        gaps += max(row["high"] for row in own) - min(row["low"] for row in own) + 1 - there
+        surplus[found.log_id] = surplus.get(found.log_id, 0) + found.rows
+    gaps = _gaps(buckets, surplus, ledger)
     return Census(sum(row["row_count"] for row in buckets), doubled, gaps)
+
+
+def _gaps(buckets: list[dict[str, Any]], surplus: Mapping[int, int], ledger: Ledger) -> int:
+    """LSNs of each log, from its first row to its last one, that are neither there nor erased."""
+    erased = {one.log_id: one for one in ledger.logs}
+    gaps = 0
+    for log_id in {row["log_id"] for row in buckets} | erased.keys():
+        own = [row for row in buckets if row["log_id"] == log_id]
+        there = sum(row["row_count"] for row in own) - surplus.get(log_id, 0)
+        low, high = [row["low"] for row in own], [row["high"] for row in own]
+        if log_id in erased:
+            there += erased[log_id].rows
+            low.append(erased[log_id].first_lsn)
+            high.append(erased[log_id].last_lsn)
+        gaps += max(high) - min(low) + 1 - there
+    return gaps
 
 
 def by_partition(doubled: Collection[Doubled]) -> dict[int, list[Doubled]]:

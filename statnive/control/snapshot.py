@@ -8,11 +8,13 @@ Failure: none of its own. Shutdown: nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
 import attrs
+
+from statnive.erasures import Removed
 
 
 class GoalKind(StrEnum):
@@ -91,6 +93,15 @@ class Exclusions:
 
 
 @attrs.frozen
+class Retention:
+    """How long days are kept: "90d" (days before today), "13m" (whole months before this one), "" (for ever)."""
+
+    events: str = ""
+    counts: str = ""  # what the rollups hold of them: as long, or longer
+    changed_at: int = 0  # seconds of the epoch
+
+
+@attrs.frozen
 class Site:
     """One site: `hosts` are every hostname that counts for it, its domain included."""
 
@@ -104,6 +115,8 @@ class Site:
     funnels: tuple[Funnel, ...] = ()
     currency: str = ""  # ISO 4217: what new goals are worth; "" = not said
     exclusions: Exclusions | None = None  # None = nothing is left out
+    retention: Retention | None = None  # None = everything is kept for ever
+    removed: Removed | None = None  # what is not there any more; None = nothing was erased
 
     @property
     def aliases(self) -> list[str]:
@@ -144,6 +157,13 @@ class Snapshot:
         if found is None and spelled.startswith("www."):
             found = self.by_host.get(spelled[4:])
         return found
+
+    def without(self, removed: Callable[[int], Removed]) -> Snapshot:
+        """The same sites, each with what was erased of it."""
+        return Snapshot.of(
+            attrs.evolve(site, removed=gone) if (gone := removed(site.id)).any else site
+            for site in self.by_id.values()
+        )
 
 
 EMPTY = Snapshot.of(())

@@ -31,6 +31,7 @@ from statnive.control import (
     goals,
     notes,
     passkeys,
+    retention,
     segments,
     sharing,
     site_settings,
@@ -40,7 +41,7 @@ from statnive.control import (
 from statnive.control.goals import NewGoal
 from statnive.control.hosts import canonical_host
 from statnive.control.site_settings import SiteChange
-from statnive.control.snapshot import Funnel, Goal, Note, Segment, Site, Snapshot
+from statnive.control.snapshot import Funnel, Goal, Note, Retention, Segment, Site, Snapshot
 from statnive.control.timezones import canonical_timezone
 from statnive.control.tokens import NewToken, Token
 from statnive.errors import BrokenInput, Overloaded, Rejected, Retryable, StatniveError
@@ -73,6 +74,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     notes.TABLE,
     (*users.TABLES, *sharing.TABLES),
     passkeys.TABLE,
+    retention.COLUMNS,
 )
 
 
@@ -161,6 +163,11 @@ class ControlStore:
         """A site's name, time zone, currency or exclusions, as `wanted`. Raises Rejected naming the field."""
         with self._change() as connection:
             return site_settings.change(connection, _site(connection, domain), wanted)
+
+    def set_retention(self, domain: str, wanted: Retention) -> Site:
+        """How long a site's days are kept, from its next local day on. Raises Rejected."""
+        with self._change() as connection:
+            return retention.replace(connection, _site(connection, domain), wanted, int(self._now_s()))
 
     def remove_site(self, domain: str) -> Site:
         """Forget the site and its hosts; its events stay in ClickHouse under its id. Raises Rejected."""
@@ -291,7 +298,7 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
         parts.setdefault(site_id, (domain, timezone, currency, set()))[3].add(host)
     reachable, saved = goals.in_use(connection), segments.by_site(connection)
     stepped, excluded = funnels.by_site(connection), exclusions.by_site(connection)
-    noted = notes.by_site(connection)
+    noted, lasting = notes.by_site(connection), retention.by_site(connection)
     return [
         Site(
             id=site_id,
@@ -304,6 +311,7 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
             funnels=stepped.get(site_id, ()),
             currency=currency,
             exclusions=excluded.get(site_id),
+            retention=lasting.get(site_id),
         )
         for site_id, (domain, zone, currency, hosts) in parts.items()
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -35,6 +35,7 @@ from statnive.query.model import (
 )
 from statnive.query.needs import Needs, needs_of
 from statnive.query.ranges import hour_start
+from statnive.query.removed import gone_of
 from statnive.query.where import Statement, Table, where
 
 RAW_ROWS_MAX: Final = 4_000_000
@@ -86,12 +87,14 @@ def run(reader: Reader, query: Query, limits: Limits = LIMITS) -> Result:
     results = tuple(
         ResultRow(_labels(needs, row), tuple(value)) for row, value in zip(rows, values, strict=True)
     )
+    source: Literal["rollup", "raw"] = "raw" if parts is None else "rollup"
     return Result(
         results,
         total if query.total_rows else None,
         share,
-        "raw" if parts is None else "rollup",
+        source,
         warnings=needs.warnings,
+        gone=gone_of(query.site, query.range.days, source),
     )
 
 

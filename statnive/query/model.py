@@ -17,6 +17,7 @@ import attrs
 from statnive.control.snapshot import Site
 from statnive.errors import Rejected
 from statnive.query.ranges import FIRST_DAY, LAST_DAY, RANGE_YEARS_MAX, Days, midnight
+from statnive.query.removed import Gone
 from statnive.query.where import Statement
 
 PROPS_PREFIX: Final = "event:props:"
@@ -235,6 +236,7 @@ class Result:
     source: Literal["rollup", "raw"]
     fresh_through: datetime | None = None
     warnings: tuple[str, ...] = ()
+    gone: tuple[Gone, ...] = ()  # days of the range that are erased
 
 
 class Reader(Protocol):

@@ -40,6 +40,7 @@ from statnive.query.model import (
 )
 from statnive.query.needs import needs_of
 from statnive.query.ranges import hour_start
+from statnive.query.removed import warnings_of
 
 METRICS: Final = (
     "visitors", "visits", "pageviews", "views_per_visit", "bounce_rate", "visit_duration", "events",
@@ -145,6 +146,7 @@ def answer(reader: Reader, asked: Asked, limits: Limits = LIMITS) -> dict[str, A
     warnings = [NO_IMPORTS] if asked.with_imported else []
     if result.sampled is not None:
         warnings.append(names.sampled_warning(result.sampled))
+    warnings += warnings_of(result.gone)
     return {**found, "warning": " ".join(warnings)} if warnings else found
 
 

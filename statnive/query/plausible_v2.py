@@ -36,6 +36,7 @@ from statnive.query.model import (
     each_test,
 )
 from statnive.query.needs import needs_of
+from statnive.query.removed import warnings_of
 
 METRICS: Final = (
     "visitors", "visits", "pageviews", "views_per_visit", "bounce_rate", "visit_duration", "events", "scroll_depth",
@@ -248,9 +249,12 @@ def _meta(asked: Asked, query: Query, result: Result, values: list[list[Value]])
         meta["time_labels"] = ranges.labels(query.range, time.removeprefix("time:"), until)
     if asked.include.get("total_rows"):
         meta["total_rows"] = result.total_rows
+    said = list(warnings_of(result.gone))
     if result.sampled is not None:
         meta["sampled"] = round(result.sampled, 6)
-        meta["warning"] = names.sampled_warning(result.sampled)
+        said.insert(0, names.sampled_warning(result.sampled))
+    if said:
+        meta["warning"] = " ".join(said)
     return meta
 
 

@@ -37,6 +37,7 @@ from statnive.query.model import (
     each_test,
 )
 from statnive.query.ranges import Days, hour_start
+from statnive.query.removed import Gone, json_of, warnings_of
 from statnive.query.where import Scope, Table, TimeColumn, where
 
 REALTIME_MINUTES: Final = 60
@@ -82,6 +83,7 @@ def overview(reader: Reader, asked: Asked) -> Answer:
         before = run(reader, asked.query(metrics, range=compared), asked.limits)
         answer["comparison"] = {
             **_dates(compared),
+            **lacking(before.gone),
             "metrics": _figures(metrics, _totals(metrics, before)),
         }
     return answer
@@ -120,7 +122,8 @@ def trend(reader: Reader, asked: Asked) -> Answer:
     answer = {**_head(asked, result), "interval": interval.value, "points": found}
     compared = asked.options.compare
     if compared is not None:
-        answer["comparison"] = {**_dates(compared), "points": points(compared)[1]}
+        before, earlier = points(compared)
+        answer["comparison"] = {**_dates(compared), **lacking(before.gone), "points": earlier}
     return answer
 
 
@@ -294,9 +297,14 @@ def _head(asked: Asked, result: Result) -> Answer:
     found = {**head(asked.site, asked.options.range, asked.fresh_through), "source": result.source}
     if result.sampled is not None:
         found["sampled"] = round(result.sampled, 6)
-    if result.warnings:
-        found["warnings"] = list(result.warnings)
-    return found
+    return {**found, **lacking(result.gone, result.warnings)}
+
+
+def lacking(gone: tuple[Gone, ...], warnings: tuple[str, ...] = ()) -> Answer:
+    """What an answer says of itself: `removed`, days that are erased, and `warnings`, in sentences."""
+    warnings += warnings_of(gone)
+    found: Answer = {"removed": json_of(gone)} if gone else {}
+    return {**found, "warnings": list(warnings)} if warnings else found
 
 
 def _dates(span: Range) -> Answer:

@@ -54,6 +54,7 @@ class Log:
         self._lock = threading.Lock()  # guards what follows; never held while the disk works
         self._segments: list[Segment] = []
         self._spares: list[Path] = []
+        self._used_spares: set[Path] = set()  # of them, those that still hold rows of before
         self._spare_number = 0
         self._bytes_used = 0
         self._trimmed_lsn = 0
@@ -142,6 +143,12 @@ class Log:
         return self._spare_error
 
     @property
+    def first_lsn(self) -> int:
+        """The LSN with which the oldest segment begins."""
+        with self._lock:
+            return self._segments[0].first_lsn
+
+    @property
     def segments(self) -> int:
         """How many segments there are."""
         return len(self._segments)
@@ -185,6 +192,22 @@ class Log:
             self._next_lsn = last_lsn + 1
         self._poison = ""
         return first_lsn
+
+    def rotate(self) -> None:
+        """Begin a new segment, so that `trim` can let go of the last one before it is full. By the one who appends.
+        Raises Fatal, and then always (keeps I5).
+        """
+        if self._poison:
+            raise Fatal(self._poison)
+        if self._segments[-1].empty:
+            return
+        self._poison = "an earlier rotation did not finish"
+        try:
+            self._rotate(self._next_lsn)
+        except OSError as error:
+            self._poison = f"the log in {self._directory} can't be written: {error}"
+            raise Fatal(self._poison) from error
+        self._poison = ""
 
     def prepare_spare(self) -> bool:
         """Have a blank segment ready, so that `append` need not write one; whether there is one.
@@ -320,7 +343,27 @@ class Log:
             # Before a spare is used: otherwise a crash could bring back its old name with its new content.
             self._fs.fsync_dir(self._directory)
             for path in spares:
+                self._used_spares.add(path)
                 self._add_spare(path)
+
+    def discard_used_spares(self) -> int:
+        """Remove the spares that hold rows of before; how many. `prepare_spare` makes blank ones in their place. Raises
+        Fatal.
+        """
+        with self._spare_lock:
+            with self._lock:
+                used = [path for path in self._spares if path in self._used_spares]
+                self._spares = [path for path in self._spares if path not in self._used_spares]
+                self._bytes_used -= self._config.segment_bytes * len(used)
+                self._used_spares.clear()
+            try:
+                for path in used:
+                    self._fs.unlink(path)
+                if used:
+                    self._fs.fsync_dir(self._directory)
+            except OSError as error:
+                raise Fatal(f"the log in {self._directory} can't be trimmed: {error}") from error
+        return len(used)
 
     # --- segments -------------------------------------------------------------------------------------------
 
@@ -331,6 +374,7 @@ class Log:
         self._bytes_used = sum(segment.size for segment in segments)
         for path in spares:
             if self._fs.size(path) == self._config.segment_bytes and len(self._spares) < SPARES_MAX:
+                self._used_spares.add(path)  # whatever it held before
                 self._add_spare(path)
             else:
                 self._fs.unlink(path)

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from statnive.actors.auditor import AuditorHandle
+from statnive.actors.eraser import EraserHandle
 from statnive.clickhouse.engine import Engine
 from statnive.config import ServerConfig
 from statnive.control.snapshot import SnapshotHolder
@@ -28,6 +29,7 @@ from statnive.web import (
     badge,
     control,
     dashboard,
+    erasing,
     operator,
     passkey_routes,
     people_routes,
@@ -74,6 +76,7 @@ class WebParts:
     drops: Drops
     engine: Engine
     imports: Imports
+    eraser: EraserHandle
     ingest: IngestApp
     server_events: ServerEvents
     addresses: ClientAddress
@@ -163,6 +166,7 @@ def public_routes(parts: WebParts) -> list[BaseRoute]:
     return [
         *stats.routes(parts),
         *settings.routes(parts),
+        *erasing.routes(parts),
         *operator.routes(parts),
         *account_routes.routes(parts),
         *passkey_routes.routes(parts),
@@ -185,6 +189,7 @@ def control_app(parts: WebParts) -> Starlette:
     routes = [
         *control.routes(parts),
         *settings.control_routes(parts),
+        *erasing.control_routes(parts),
         *people_routes.socket_routes(parts),
         *stats.routes(parts),
         *operator.routes(parts),

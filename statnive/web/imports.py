@@ -22,7 +22,7 @@ import trio
 from statnive.actors.committer import Batch, CommitterHandle
 from statnive.actors.writer import WriterHandle
 from statnive.config import IngestConfig
-from statnive.control.snapshot import Site
+from statnive.control.snapshot import Site, SnapshotHolder
 from statnive.errors import Overloaded, Rejected
 from statnive.event import PAGEVIEW, SCROLL_UNTOLD, DropReason, Row
 from statnive.ingest.client_address import ClientAddress
@@ -89,6 +89,7 @@ class OpenImport(NamedTuple):
     site: Site
     pipeline: Pipeline
     fast_reject: FastReject
+    sites: SnapshotHolder
 
 
 class Imports:
@@ -115,7 +116,7 @@ class Imports:
         )
         pipeline = Pipeline(self._config, tools, ClientAddress(()))
         import_id, self._next_id = self._next_id, self._next_id + 1
-        self._open[import_id] = OpenImport(site, pipeline, FastReject(self._config))
+        self._open[import_id] = OpenImport(site, pipeline, FastReject(self._config), tools.sites)
         return import_id
 
     async def take(self, import_id: int, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -215,6 +216,10 @@ def _is_junk(current: OpenImport, ip: str, agent: bytes) -> bool:
 
 def _made(current: OpenImport, ip: str, agent: bytes, time_s: int, event: WireEvent) -> Row | DropReason:
     pipeline, site = current.pipeline, current.site
+    removed = current.sites.current.by_id.get(site.id, site).removed
     sender = pipeline.senders.of(ip, b"")
     client = Client(sender.place, sender.network, 0, agent)
-    return pipeline.row(site, client, event, time_s, pipeline.identify(site, client, time_s))
+    row = pipeline.row(site, client, event, time_s, pipeline.identify(site, client, time_s))
+    if removed is not None and not isinstance(row, DropReason) and row.day < removed.events_from:
+        return DropReason.ERASED
+    return row

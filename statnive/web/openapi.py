@@ -158,6 +158,12 @@ def _compared(**more: Any) -> dict[str, Any]:
     return _object(" ".join(("from", "to", *more)), **{"from": _TEXT, "to": _TEXT}, **more)
 
 
+def _removed() -> dict[str, Any]:
+    """Days of the range that are erased: `events` only where the answer needs them, or all `counts`."""
+    why, what = {"enum": ["retention", "request"]}, {"enum": ["events", "counts"]}
+    return _object("from to why what", **{"from": _TEXT, "to": _TEXT}, why=why, what=what)
+
+
 def _schemas() -> dict[str, Any]:
     figures = {
         name: _COUNT if name in _COUNTS else _MONEY if name.endswith("_revenue") else _QUOTIENT
@@ -174,6 +180,7 @@ def _schemas() -> dict[str, Any]:
         "sampled": _QUOTIENT,
         "stale": {"const": True},
         "warnings": {"type": "array", "items": _TEXT},
+        "removed": {"type": "array", "items": _removed()},
     }
     of_site = "site timezone from to fresh_through"
     figure = {"$ref": "#/components/schemas/figures"}

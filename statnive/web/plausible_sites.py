@@ -32,6 +32,7 @@ from statnive.web.access import (
     in_path,
     in_query,
 )
+from statnive.web.erasing import remove_site
 from statnive.web.sharing_routes import Sharing, share_url
 from statnive.web.site_routes import Sites
 
@@ -162,12 +163,11 @@ class SitesApi:
         return JSONResponse(site_json(renamed), headers=NO_STORE)
 
     async def remove(self, request: Request) -> Response:
-        """Keeps I2: the token is for all sites, so the site may be looked up here."""
+        """With all its data, as there. Keeps I2: the token is for all sites, so the site may be looked up here."""
         site = self._parts.sites.current.by_host.get(request.path_params["domain"])
         if site is None or site.domain != request.path_params["domain"]:
             raise Rejected("domain", "no site has this domain")
-        await self._sites.forget(site)
-        self._auditor.record("site_removed", site_id=site.id, by=_by(request))
+        await remove_site(self._parts, request, site, erase=not self._parts.eraser.is_refused)
         return JSONResponse({"deleted": True}, headers=NO_STORE)
 
     async def goals(self, request: Request) -> Response:

@@ -89,8 +89,8 @@ class Reads:
         return value
 
     async def ask(self, site: Site, key: Hashable, work: Work[Any]) -> Read:
-        """The kept answer to `key`, or that of `work`. The site's id, time zone and goals are added to the key."""
-        whole = (site.id, site.timezone, site.goals, key)
+        """The kept answer to `key`, or that of `work`. The site's id, time zone, goals and erasures are added."""
+        whole = (site.id, site.timezone, site.goals, site.removed, key)
         waited = False
         while True:
             self.counts["asked"] += not waited

@@ -24,6 +24,7 @@ from statnive.query.funnels import WINDOW_S_DEFAULT, WINDOW_S_MAX, parse_steps
 from statnive.web import control
 from statnive.web.access import EDIT, OPERATOR, SETTINGS, Guarded, in_body, in_query
 from statnive.web.control import SiteName, goal_json, read_body, segment_json, site_json
+from statnive.web.erasing import retention_json
 
 if TYPE_CHECKING:
     from statnive.web.app import WebParts
@@ -184,6 +185,7 @@ def settings_json(site: Site) -> dict[str, Any]:
         "segments": [segment_json(segment) for segment in site.segments],
         "funnels": [funnel_json(funnel) for funnel in site.funnels],
         "exclusions": attrs.asdict(site.exclusions or Exclusions()),
+        **retention_json(site),
     }
 
 

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from statnive.control.snapshot import Site
 from statnive.web.access import NO_STORE, OPERATOR, OWN, body_as, changing, site_of
 from statnive.web.control import site_json
+from statnive.web.erasing import remove_site
 
 if TYPE_CHECKING:
     from statnive.web.app import WebParts
@@ -31,6 +32,13 @@ class NewSite(msgspec.Struct, forbid_unknown_fields=True):
     aliases: list[str] = []
 
 
+class GoneSite(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /api/sites/remove."""
+
+    site: str
+    erase: bool = False
+
+
 def routes(parts: WebParts) -> list[BaseRoute]:
     """The routes."""
     sites = Sites(parts)
@@ -41,7 +49,7 @@ def routes(parts: WebParts) -> list[BaseRoute]:
 
 
 class Sites:
-    """See the module's contract; the Sites API of programs makes and removes by the same methods."""
+    """See the module's contract; the Sites API of programs makes sites by the same method."""
 
     def __init__(self, parts: WebParts) -> None:
         self._parts, self._auditor = parts, parts.auditor
@@ -61,13 +69,7 @@ class Sites:
         return site
 
     async def remove(self, request: Request) -> Response:
-        site = site_of(request)
-        await self.forget(site)
-        self._auditor.record("site_removed", site_id=site.id, by=request.state.caller.name)
-        return JSONResponse({"site": site.domain}, headers=NO_STORE)
-
-    async def forget(self, site: Site) -> None:
-        """Its events are kept under its id, which no other site gets; roles, links and goals go."""
-        await trio.to_thread.run_sync(self._parts.store.remove_site, site.domain)
-        await trio.to_thread.run_sync(self._parts.reload_sites)
-        await trio.to_thread.run_sync(self._parts.tokens.reload)
+        """Forget the site; with `erase` its events and counts go, too (erasing.py)."""
+        site, wish = site_of(request), await body_as(request, GoneSite)
+        erasure = await remove_site(self._parts, request, site, erase=wish.erase)
+        return JSONResponse({"site": site.domain, "erasure": erasure and erasure.id}, headers=NO_STORE)

@@ -24,6 +24,7 @@ from statnive.query.funnels import WINDOW_S_DEFAULT, WINDOW_S_MAX, funnel, journ
 from statnive.query.given import Options, Parameter, parse_options
 from statnive.query.model import VALUE_CHARS_MAX
 from statnive.query.ranges import LIMIT_MAX, Slice, whole
+from statnive.query.removed import gone_of
 from statnive.query.reports import Asked
 from statnive.query.tables import csv_of, zip_of
 from statnive.web import openapi
@@ -271,6 +272,7 @@ async def _drill_down(
 ) -> Response:
     """What `work` reads, under the head of every answer. `key`: its name, and what shapes it beside the options."""
     head = reports.head(site, options.range, fresh_through(parts))
+    head |= reports.lacking(gone_of(site, options.range.days, "raw"))
     read = await parts.reads.ask(site, (options, *key), lambda reader: {**head, **work(reader)})
     return _csv(csv_of(read.value), f"{key[0]} {site.domain}", read) if _is_csv(values) else answer(read)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.enumerate_kills import EIO, KILL, NUMBER_MAX, Campaign, Outcome, Point
-from chaos.kill_child import CRASHED
+from chaos.kill_child import CRASHED, ERASING
 
 TRIES = 4
 EVERY = int(os.environ.get("ENUMERATE_EVERY", "0"))
@@ -81,3 +81,14 @@ def test_what_a_crash_left_is_repaired_also_when_the_repair_is_killed(campaign: 
     assert bad(outcomes) == []
     assert outcomes[0].unharmed
     assert not all(one.unharmed for one in outcomes)
+
+
+@pytest.mark.slow
+def test_an_erasure_that_is_killed_at_any_call_goes_on_and_brings_nothing_back(campaign: Campaign) -> None:
+    """A block comes in beside it. What had to go is gone, the rest is there once, and the rollups fit."""
+    unharmed = Point(ERASING, "mkdir", NUMBER_MAX)
+    points = [unharmed, *sample(campaign, ERASING, "rename", KILL, slice(3, None, 20))]
+    outcomes = list(campaign.run(points))
+    assert bad(outcomes) == []
+    assert outcomes[0].unharmed
+    assert sum(not one.unharmed for one in outcomes) > len(points) // 2

@@ -89,7 +89,7 @@ def test_a_block_recorded_by_the_last_run_is_in_doubt_from_the_start(make):
 
 def test_a_block_that_can_t_be_settled_stays_in_doubt(make, monkeypatch):
     engine = make()
-    monkeypatch.setattr(engine_module, "settle", lambda client, block: 1 / 0)
+    monkeypatch.setattr(engine_module, "settle", lambda client, block, book: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         engine.settle_block(block())
     with pytest.raises(Unavailable):

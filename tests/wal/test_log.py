@@ -198,6 +198,37 @@ def test_trimmed_segments_are_reused_and_their_old_frames_stay_dead(
     assert [list(frame.rows()) for frame in log.frames_since(0)] == [[row] for row in rows[-2:]]
 
 
+def test_a_rotation_lets_go_of_a_segment_before_it_is_full_and_no_spare_keeps_its_bytes(
+    sim: Any, small: WalConfig, make_rows: Any
+) -> None:
+    log, _ = open_log(sim, small)
+    log.rotate()
+    assert log.segments == 1, "an empty one is as good as new"
+    old = append(log, make_rows, 3)
+    log.rotate()
+    new = append(log, make_rows, 2)
+    assert (log.segments, log.first_lsn) == (2, 1)
+    assert all_rows(log) == old + new
+    log.close()
+    log, recovery = open_log(sim, small)
+    assert (recovery.corruptions, recovery.torn_bytes, recovery.rows) == ((), 0, 5)
+    assert all_rows(log) == old + new
+    assert log.trim(3, **ALL_TIME) == 1
+    assert (log.segments, log.first_lsn) == (1, 4)
+
+    def holds(row: bytes) -> bool:
+        return any(row in bytes(inode.volatile) for inode in sim.names.values())
+
+    assert holds(old[0]), "the spare is the old segment"
+    assert log.discard_used_spares() == 1
+    assert not holds(old[0])
+    assert holds(new[0])
+    assert log.bytes_used == small.segment_bytes
+    assert log.prepare_spare()
+    assert log.discard_used_spares() == 0, "a blank one stays"
+    assert not log.needs_spare
+
+
 def test_only_segments_wholly_done_are_trimmed(sim: Any, small: WalConfig, make_rows: Any) -> None:
     log, _ = open_log(sim, small)
     for _ in range(3):

@@ -74,6 +74,20 @@ def test_a_failed_rotation_is_fatal(sim: Any, small: WalConfig, make_rows: Any, 
         log.append(make_rows(log.log_id, 2, 1, 7000), 1)
 
 
+@pytest.mark.parametrize("call", ["create", "pwrite", "fdatasync", "rename", "fsync_dir"])
+def test_a_failed_rotation_on_demand_is_fatal_too(
+    sim: Any, small: WalConfig, make_rows: Any, call: str
+) -> None:
+    log, _ = open_log(sim, small)
+    append(log, make_rows)
+    sim.fail_on(call, OSError(errno.EIO, "injected"))
+    with pytest.raises(Fatal, match="injected"):
+        log.rotate()
+    sim.heal()
+    with pytest.raises(Fatal, match="injected"):
+        append(log, make_rows)
+
+
 def test_no_room_for_a_spare_refuses_events_in_time_and_loses_none(
     sim: Any, small: WalConfig, make_rows: Any
 ) -> None:

@@ -12,12 +12,16 @@ import httpx
 
 from statnive.actors.ack_times import AckTimes
 from statnive.actors.audit_record import RECORDS
+from statnive.actors.eraser import EraserHandle, Told
+from statnive.clickhouse.erase import Extent
 from statnive.config import AuthConfig, IngestConfig, ServerConfig
+from statnive.control import retention
 from statnive.control.accounts import AccountStore
 from statnive.control.passwords import csrf_token, new_secret
 from statnive.control.snapshot import SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.control.tokens import SECRET_BYTES, NewToken, secret_of
+from statnive.erasures import Nothing
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
 from statnive.ingest.parse import Parser
@@ -86,6 +90,7 @@ class World:
             figures=lambda: {"one": 1.0}, readiness=dict, listening_url=lambda: NODE, report=self.report,
             auditor=self.auditor, dashboard_dir=pages, reload_sites=self.reload_sites,
         )  # fmt: skip
+        self.parts.eraser = self._eraser()
         tools: Any = SimpleNamespace(sites=sites, drops=self.parts.drops, clock=self.clock)
         pipeline: Any = SimpleNamespace(parser=Parser(IngestConfig()))
         self.serve_events(tools, pipeline, append=lambda rows, waiter: None)
@@ -98,6 +103,20 @@ class World:
         )  # fmt: skip
         self.app = PublicApp(self.parts)
 
+    def _eraser(self) -> EraserHandle:
+        """Takes erasures and does none: there is no engine."""
+        extent = Extent({"events_raw": 5, "daily_pages": 2}, (202611,), "2026-11-01", "2026-11-02")
+        engine: Any = SimpleNamespace(measure_erasure=lambda events, rollups: extent)
+        writer: Any = SimpleNamespace(clock=self.clock, durable_lsn=0)
+        told = Told(self.report, self.auditor.record, lambda site_id: None, self.reload_sites)
+
+        def floors(now: float, at_once: bool) -> dict[int, tuple[int, int]]:
+            return retention.floors(self.parts.sites.current.by_id.values(), now, 0, at_once=at_once)
+
+        return EraserHandle(
+            Nothing(), engine, writer, writer, told, floors=floors, clock=self.clock, scheduled=False
+        )
+
     def clock(self) -> float:
         return self.now
 
@@ -105,7 +124,7 @@ class World:
         self.problems.append(f"{kind}: {text}")
 
     def reload_sites(self) -> None:
-        self.parts.sites.current = self.control.snapshot()
+        self.parts.sites.current = self.control.snapshot().without(self.parts.eraser.book.ledger.removed)
         self.accounts.reload()
 
     def user(self, email: str, *, operator: bool = False, **roles: str) -> int:

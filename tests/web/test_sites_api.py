@@ -64,11 +64,13 @@ async def test_a_site_is_made_found_renamed_and_removed(world: World) -> None:
     assert (await api(world, token, "DELETE", "/new.example")).status_code == 400  # an alias is no site
     assert (await api(world, token, "DELETE", "/newer.example")).json() == {"deleted": True}
     assert world.parts.sites.current.lookup("newer.example") is None
+    assert len(world.parts.eraser.book.ledger.open) == 1, "its data goes with it, as at Plausible"
     assert world.auditor.kinds() == [
         "site_added",
         "site_added",
         "site_changed",
         "site_changed",
+        "erase_asked",
         "site_removed",
     ]
 

@@ -53,6 +53,27 @@ export interface SiteSettings extends Site {
   segments: Segment[];
   funnels: SavedFunnel[];
   exclusions: Exclusions;
+  /** "90d", "13m", or "" for ever. */
+  keep_events: string;
+  keep_counts: string;
+  /** The first day that is still there; null: nothing is gone. */
+  events_from: string | null;
+  counts_from: string | null;
+}
+
+/** What an erasure would take. */
+export interface Extent {
+  rows: Record<string, number>;
+  first_day: string | null;
+  last_day: string | null;
+}
+
+export interface Erasure {
+  id: number;
+  state: 'waiting' | 'running' | 'done';
+  from?: string | null;
+  to?: string | null;
+  rows_erased: number;
 }
 
 export interface OperatorStatus {

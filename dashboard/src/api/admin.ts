@@ -4,6 +4,7 @@ import { change as send } from './change';
 import type { Read } from './client';
 import type {
   AllSitesAnswer,
+  Erasure,
   Goal,
   OperatorDrops,
   OperatorStatus,
@@ -31,6 +32,19 @@ export const addSite = (domain: string, timezone: string) => send<Site>('sites',
 
 export const changeSite = (site: string, change: Partial<Omit<SiteSettings, 'goals' | 'segments' | 'funnels' | 'public'>>) =>
   send<SiteSettings>('settings', { site, ...change });
+
+export const keep = (site: string, terms: Partial<Pick<SiteSettings, 'keep_events' | 'keep_counts'>>) =>
+  send('retention', { site, ...terms });
+
+export const erasures = (site: string): Read<{ erasures: Erasure[] }> => ({
+  url: `/api/erasures?${new URLSearchParams({ site })}`,
+  needs: ['erasures'],
+});
+
+export const erase = <Answer>(site: string, from: string, to: string, dryRun: boolean) =>
+  send<Answer>('erase', { site, from: from.trim(), to: to.trim(), dry_run: dryRun });
+
+export const removeSite = (site: string, erased: boolean) => send('sites/remove', { site, erase: erased });
 
 export const setPublic = (site: string, wanted: boolean) => send<unknown>('sites/public', { site, public: wanted });
 

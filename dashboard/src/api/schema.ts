@@ -14,6 +14,12 @@ export interface AllSites {
     sampled?: number | null;
     stale?: true;
     warnings?: string[];
+    removed?: {
+      from: string;
+      to: string;
+      why: 'retention' | 'request';
+      what: 'events' | 'counts';
+    }[];
     metrics: Figures;
     points: {
       time: string;
@@ -52,6 +58,12 @@ export interface Bots {
   sampled?: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   events: number;
   total_rows: number;
   rows: {
@@ -101,6 +113,12 @@ export interface Funnel {
   sampled: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   steps: {
     step: string;
     visitors: number;
@@ -120,6 +138,12 @@ export interface Journeys {
   sampled: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   rows: {
     page: string;
     next: string;
@@ -138,6 +162,12 @@ export interface List {
   sampled?: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   total_rows: number;
   rows: {
     browser?: string;
@@ -210,6 +240,12 @@ export interface Points {
   sampled?: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   interval: 'hour' | 'day' | 'week' | 'month';
   points: {
     time: string;
@@ -275,6 +311,12 @@ export interface Realtime {
   sampled?: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   visitors: number;
   pageviews: number;
   minutes: number;
@@ -345,7 +387,7 @@ export interface Taken {
   accepted: number;
   dropped: {
     index: number;
-    reason: 'fast_reject' | 'malformed' | 'unknown_site' | 'rate_limit' | 'referrer_spam' | 'overload' | 'excluded' | 'no_visit';
+    reason: 'fast_reject' | 'malformed' | 'unknown_site' | 'rate_limit' | 'referrer_spam' | 'overload' | 'excluded' | 'erased' | 'no_visit';
     field?: string;
     message?: string;
   }[];
@@ -365,6 +407,12 @@ export interface Totals {
   sampled?: number | null;
   stale?: true;
   warnings?: string[];
+  removed?: {
+    from: string;
+    to: string;
+    why: 'retention' | 'request';
+    what: 'events' | 'counts';
+  }[];
   metrics: Figures;
   comparison?: {
     from: string;

@@ -311,6 +311,7 @@ const de: Translation = {
       referrer_spam: 'Referrer-Spam',
       overload: 'Protokoll fast voll',
       excluded: 'Von den Einstellungen der Website ausgenommen',
+      erased: 'Tag, den die Aufbewahrung entfernt hat',
       no_visit: 'Verweildauer ohne Besuch',
     },
   },
@@ -352,6 +353,11 @@ const de: Translation = {
   },
 
   menus: { settings: 'Einstellungen der Website', operator: 'Server', account: 'Konto', language: 'Sprache' },
+
+  gone: {
+    retention: '{days}: entfernt, da Tage nur begrenzt bleiben.',
+    request: '{days}: auf Wunsch gelöscht.',
+  },
 
   settings: {
     of: 'Einstellungen von {site}',
@@ -400,6 +406,29 @@ const de: Translation = {
       countries: 'Länder, mit ihren zwei Buchstaben',
       hostnames: 'Hostnamen, *. für alle darunter',
     },
+    retention: 'Wie lange Tage bleiben',
+    retentionNote: 'Ältere Tage werden einmal täglich endgültig entfernt. Ohne seine Ereignisse behält ein Tag seine Zahlen, aber keine Trichter, Wege und verbundenen Filter. Eine Änderung gilt ab dem nächsten Tag der Website.',
+    keepEvents: 'Einzelne Ereignisse',
+    keepCounts: 'Was daraus gezählt wurde',
+    forever: 'für immer',
+    keptDays: { one: '# Tag', other: '# Tage' },
+    keptMonths: { one: '# ganzer Monat vor diesem', other: '# ganze Monate vor diesem' },
+    goneBefore: 'Tage vor dem {day} sind gelöscht.',
+    erase: 'Tage löschen',
+    eraseNote: 'Ereignisse und alles, was daraus gezählt wurde, endgültig. Ohne Tag: ab dem ersten, bis zum letzten.',
+    from: 'Von',
+    to: 'Bis',
+    eraseCount: 'Zählen, was ginge',
+    eraseNow: 'Endgültig löschen',
+    eraseThis: '{count} Ereignisse von {days} gehen, und alles, was daraus gezählt wurde.',
+    eraseNothing: 'In diesen Tagen ist nichts.',
+    erasing: { waiting: 'wartet', running: 'wird gelöscht', done: 'gelöscht' },
+    removeSite: 'Website entfernen',
+    removeNote: 'Ihre Ereignisse werden nicht mehr angenommen; Ziele, Links und Rollen verschwinden.',
+    itsData: 'Ihre Ereignisse und Zahlen',
+    dataGoes: 'werden gelöscht',
+    dataStays: 'bleiben in der Datenbank, nirgends gezeigt',
+    typeName: 'Zur Sicherheit {site} eingeben',
   },
 
   operator: {

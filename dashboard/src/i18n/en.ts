@@ -317,6 +317,7 @@ const en = {
       referrer_spam: 'Referrer spam',
       overload: 'Log nearly full',
       excluded: 'Left out by the site’s settings',
+      erased: 'A day that retention removed',
       no_visit: 'Engagement without a visit',
     } as Record<string, string>,
   },
@@ -358,6 +359,11 @@ const en = {
   },
 
   menus: { settings: 'Site settings', operator: 'Server', account: 'Account', language: 'Language' },
+
+  gone: {
+    retention: '{days}: removed, as days are kept for a limited time.',
+    request: '{days}: erased on request.',
+  },
 
   settings: {
     of: 'Settings of {site}',
@@ -406,6 +412,29 @@ const en = {
       countries: 'Countries, by their two letters',
       hostnames: 'Hostnames, *. for all below one',
     },
+    retention: 'How long days are kept',
+    retentionNote: 'Older days are removed once a day, for good. Without its events a day still has its numbers, but no funnels, journeys and combined filters. A change takes effect with the site’s next day.',
+    keepEvents: 'Single events',
+    keepCounts: 'What is counted of them',
+    forever: 'for ever',
+    keptDays: { one: '# day', other: '# days' },
+    keptMonths: { one: '# whole month before this one', other: '# whole months before this one' },
+    goneBefore: 'Days before {day} are gone.',
+    erase: 'Erase days',
+    eraseNote: 'Events and everything counted of them, for good. Without a day: from the first, to the last.',
+    from: 'From',
+    to: 'To',
+    eraseCount: 'Count what would go',
+    eraseNow: 'Erase for good',
+    eraseThis: '{count} events go, of {days}, and all that was counted of them.',
+    eraseNothing: 'There is nothing in these days.',
+    erasing: { waiting: 'waits', running: 'is being erased', done: 'erased' },
+    removeSite: 'Remove the site',
+    removeNote: 'Its events are no longer taken; goals, links and roles go.',
+    itsData: 'Its events and numbers',
+    dataGoes: 'are erased',
+    dataStays: 'stay in the database, shown nowhere',
+    typeName: 'Type {site} to be sure',
   },
 
   operator: {

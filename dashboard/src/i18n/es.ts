@@ -317,6 +317,7 @@ const es: Translation = {
       referrer_spam: 'Spam de referencias',
       overload: 'Registro casi lleno',
       excluded: 'Excluido por los ajustes del sitio',
+      erased: 'Día eliminado por la conservación',
       no_visit: 'Interacción sin visita',
     },
   },
@@ -358,6 +359,11 @@ const es: Translation = {
   },
 
   menus: { settings: 'Ajustes del sitio', operator: 'Servidor', account: 'Cuenta', language: 'Idioma' },
+
+  gone: {
+    retention: '{days}: eliminados, los días se guardan un tiempo limitado.',
+    request: '{days}: borrados a petición.',
+  },
 
   settings: {
     of: 'Ajustes de {site}',
@@ -406,6 +412,29 @@ const es: Translation = {
       countries: 'Países, por sus dos letras',
       hostnames: 'Nombres de host, *. para todos los de debajo',
     },
+    retention: 'Cuánto se guardan los días',
+    retentionNote: 'Los días más antiguos se eliminan una vez al día, para siempre. Sin sus eventos, un día conserva sus números, pero no embudos, recorridos ni filtros combinados. Un cambio vale desde el día siguiente del sitio.',
+    keepEvents: 'Eventos',
+    keepCounts: 'Lo contado de ellos',
+    forever: 'para siempre',
+    keptDays: { one: '# día', many: '# días', other: '# días' },
+    keptMonths: { one: '# mes entero antes de este', many: '# meses enteros antes de este', other: '# meses enteros antes de este' },
+    goneBefore: 'Los días antes del {day} se han eliminado.',
+    erase: 'Borrar días',
+    eraseNote: 'Los eventos y todo lo contado de ellos, para siempre. Sin día: desde el primero, hasta el último.',
+    from: 'Desde',
+    to: 'Hasta',
+    eraseCount: 'Contar lo que se borraría',
+    eraseNow: 'Borrar para siempre',
+    eraseThis: 'Se borran {count} eventos, de {days}, y todo lo contado de ellos.',
+    eraseNothing: 'No hay nada en estos días.',
+    erasing: { waiting: 'en espera', running: 'borrándose', done: 'borrado' },
+    removeSite: 'Quitar el sitio',
+    removeNote: 'Sus eventos ya no se aceptan; los objetivos, enlaces y funciones desaparecen.',
+    itsData: 'Sus eventos y números',
+    dataGoes: 'se borran',
+    dataStays: 'quedan en la base de datos, sin mostrarse',
+    typeName: 'Escribe {site} para confirmar',
   },
 
   operator: {

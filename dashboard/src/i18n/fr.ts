@@ -317,6 +317,7 @@ const fr: Translation = {
       referrer_spam: 'Spam de référent',
       overload: 'Journal presque plein',
       excluded: 'Écarté par les réglages du site',
+      erased: 'Jour supprimé par la conservation',
       no_visit: 'Engagement sans visite',
     },
   },
@@ -358,6 +359,11 @@ const fr: Translation = {
   },
 
   menus: { settings: 'Réglages du site', operator: 'Serveur', account: 'Compte', language: 'Langue' },
+
+  gone: {
+    retention: '{days} : supprimés, les jours ne sont gardés qu’un temps.',
+    request: '{days} : effacés sur demande.',
+  },
 
   settings: {
     of: 'Réglages de {site}',
@@ -406,6 +412,29 @@ const fr: Translation = {
       countries: 'Pays, par leurs deux lettres',
       hostnames: 'Noms d’hôte, *. pour tous ceux du dessous',
     },
+    retention: 'Durée de conservation',
+    retentionNote: 'Les jours plus anciens sont supprimés une fois par jour, définitivement. Sans ses événements, un jour garde ses chiffres, mais ni entonnoirs, ni parcours, ni filtres combinés. Un changement vaut à partir du jour suivant du site.',
+    keepEvents: 'Événements',
+    keepCounts: 'Ce qui en est compté',
+    forever: 'pour toujours',
+    keptDays: { one: '# jour', many: '# jours', other: '# jours' },
+    keptMonths: { one: '# mois entier avant celui-ci', many: '# mois entiers avant celui-ci', other: '# mois entiers avant celui-ci' },
+    goneBefore: 'Les jours avant le {day} sont supprimés.',
+    erase: 'Effacer des jours',
+    eraseNote: 'Les événements et tout ce qui en est compté, définitivement. Sans jour : du premier, au dernier.',
+    from: 'Du',
+    to: 'Au',
+    eraseCount: 'Compter ce qui partirait',
+    eraseNow: 'Effacer définitivement',
+    eraseThis: '{count} événements partent, de {days}, avec tout ce qui en a été compté.',
+    eraseNothing: 'Il n’y a rien dans ces jours.',
+    erasing: { waiting: 'en attente', running: 'en cours d’effacement', done: 'effacé' },
+    removeSite: 'Supprimer le site',
+    removeNote: 'Ses événements ne sont plus acceptés ; objectifs, liens et rôles disparaissent.',
+    itsData: 'Ses événements et ses chiffres',
+    dataGoes: 'sont effacés',
+    dataStays: 'restent dans la base, sans être montrés',
+    typeName: 'Saisir {site} pour confirmer',
   },
 
   operator: {

@@ -10,10 +10,12 @@ import { mayWrite } from '../state/may';
 import { useQuery } from '../state/queries';
 import { Link, navigate } from '../state/router';
 import { Answered } from '../ui/Panel';
+import { EraseDays, RemoveSite } from './Erase';
 import { ExclusionsForm } from './ExclusionsForm';
 import { Funnels } from './Funnels';
 import { Goals } from './Goals';
 import { Hosts } from './Hosts';
+import { Retention } from './Retention';
 import { Seen } from './Seen';
 import { Segments } from './Segments';
 import { ZoneForm } from './ZoneForm';
@@ -59,6 +61,19 @@ export function SettingsPage({ site }: { site: Site }) {
             <Part title={t.settings.exclusions} note={t.settings.exclusionsNote}>
               <ExclusionsForm key={JSON.stringify(found.exclusions)} found={found} />
             </Part>
+            {site.role === 'owner' && (
+              <>
+                <Part title={t.settings.retention} note={t.settings.retentionNote}>
+                  <Retention key={`${found.keep_events} ${found.keep_counts}`} found={found} />
+                </Part>
+                <Part title={t.settings.erase} note={t.settings.eraseNote}>
+                  <EraseDays found={found} />
+                </Part>
+                <Part title={t.settings.removeSite} note={t.settings.removeNote}>
+                  <RemoveSite domain={found.domain} />
+                </Part>
+              </>
+            )}
             <Part title={t.first.snippet} note={t.first.text}>
               <Snippets domain={found.domain} />
             </Part>

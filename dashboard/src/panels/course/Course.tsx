@@ -2,7 +2,7 @@
 
 import { useMemo } from 'preact/hooks';
 import type { Note, TrendAnswer } from '../../api/types';
-import { metric as metricText } from '../../format';
+import { days, metric as metricText } from '../../format';
 import { money } from '../../format-money';
 import { month, point } from '../../format-time';
 import { fill, t } from '../../i18n/whole';
@@ -44,6 +44,8 @@ export function Course({ answer, metric, notes, latest }: Props) {
   }, [answer, metric, notes]);
   if (!drawn) return <p class="empty">{t.course.unavailable}</p>;
   const { series, label } = drawn;
+  const gone = answer.removed?.[0];
+  const why = gone && fill(t.gone[gone.why], { days: days(gone) });
   return (
     <>
       <TrendChart
@@ -56,9 +58,10 @@ export function Course({ answer, metric, notes, latest }: Props) {
         })}
         theme={theme}
       />
+      {why && series.values.some(Boolean) && <p class="strip gone">{why}</p>}
       {series.values.every((value) => !value) && (
         <div class="empty over">
-          <p>{metric === 'total_revenue' ? t.course.noRevenue : t.course.none}</p>
+          <p>{why ?? (metric === 'total_revenue' ? t.course.noRevenue : t.course.none)}</p>
           {latest && (
             <p>
               {fill(t.course.latest, { month: month(latest.from) })}{' '}

@@ -80,3 +80,15 @@ test('labels keep their distance', () => {
   expect(labelled(1, 'day', 0)).toEqual([0]);
   for (const points of [1, 30, 365, 800]) expect(labelled(points, 'day', 8).length).toBeLessThanOrEqual(8);
 });
+
+test('days that are erased are not days on which nobody came', () => {
+  const days = answer('day', '2026-11-24T11:00:00Z', ['2026-11-20', 0], ['2026-11-21', 0], ['2026-11-22', 3]);
+  const removed = [{ from: '2026-11-01', to: '2026-11-20', why: 'retention', what: 'counts' } as const];
+  expect(seriesOf({ ...days, removed }, 'visits')?.values).toEqual([null, 0, 3]);
+});
+
+test('a month that is erased in part only is shown with what is left of it', () => {
+  const months = answer('month', '2026-11-24T11:00:00Z', ['2026-09-01', 0], ['2026-10-01', 0], ['2026-11-01', 4]);
+  const removed = [{ from: '2026-09-01', to: '2026-10-15', why: 'request', what: 'counts' } as const];
+  expect(seriesOf({ ...months, removed }, 'visits')?.values).toEqual([null, 0, 4]);
+});

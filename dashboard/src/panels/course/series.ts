@@ -18,11 +18,18 @@ export function seriesOf(answer: TrendAnswer, metric: Metric): Series | undefine
   if (points.length && !points.some((point) => valueOf(point, metric, currency) !== undefined)) return undefined;
   const { complete, started } = progress(answer);
   const values = points.map((point, index) => {
+    if (!point.visits && isGone(answer, point.time)) return null; // erased: nobody knows whether anybody came
     // An hour that has not come yet is zero-filled by the server, but nobody has stayed away from it.
     if (index >= started && !valueOf(point, metric, currency) && !point.visits) return null;
     return valueOf(point, metric, currency) ?? null;
   });
   return { values, complete };
+}
+
+/** Whether all days of the point at `time` are erased. */
+function isGone({ removed, interval }: TrendAnswer, time: string): boolean {
+  const first = time.slice(0, 10);
+  return !!removed?.some(({ from, to }) => from <= first && endOf(first, interval) <= (interval === 'month' ? addDays(to, 1) : to));
 }
 
 /** The values of the range compared with, one for each point as far as there are; undefined without a comparison. */
