@@ -1,6 +1,7 @@
 import { render } from 'preact';
 import { App } from './App';
 import * as api from './api/client';
+import { days } from './format';
 import { chooseLanguage } from './i18n';
 import { daysOf, todayIn } from './state/dates';
 import { prefetch } from './state/queries';
@@ -33,5 +34,10 @@ await pause();
 askAhead();
 await chooseLanguage(navigator.languages);
 await pause();
+const { range } = parseRoute(location.search, location.pathname);
+if ('from' in range) {
+  days(range); // the first dates that are written cost a slow phone as much as all the drawing
+  await pause();
+}
 const root = document.getElementById('app');
 if (root) render(<App />, root);
