@@ -1,7 +1,6 @@
 import { render } from 'preact';
 import { App } from './App';
 import * as api from './api/client';
-import { days } from './format';
 import { chooseLanguage } from './i18n';
 import { daysOf, todayIn } from './state/dates';
 import { prefetch } from './state/queries';
@@ -34,10 +33,5 @@ await pause();
 askAhead();
 await chooseLanguage(navigator.languages);
 await pause();
-const { range } = parseRoute(location.search, location.pathname);
-if ('from' in range) {
-  days(range); // the first dates that are written cost a slow phone as much as all the drawing
-  await pause();
-}
 const root = document.getElementById('app');
 if (root) render(<App />, root);
