@@ -277,8 +277,16 @@ class _Writer:
         handle.last_insert_at = handle.clock()
         progress, handle.progress = handle.progress, trio.Event()
         progress.set()
-        keep_since_us = int((handle.clock() - handle.keep_s) * 1_000_000)
-        await self._in_thread(partial(handle.log.trim, block.last_lsn, keep_since_us=keep_since_us))
+        now_us, keep_us = int(handle.clock() * 1_000_000), int(handle.keep_s * 1_000_000)
+        # Also what seems to be of the next `keep_s`: after a small step back of the clock, visits are still whole.
+        await self._in_thread(
+            partial(
+                handle.log.trim,
+                block.last_lsn,
+                keep_since_us=now_us - keep_us,
+                keep_until_us=now_us + keep_us,
+            )
+        )
 
     async def _until_inserted(self, block: Block, taken: _Taken, *, in_doubt: bool) -> Block:
         """Try until ClickHouse has the block's rows, each once; the block with the rows that it refused set aside."""

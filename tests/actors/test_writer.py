@@ -246,9 +246,9 @@ async def test_what_is_in_reaches_the_disk_before_the_checkpoint_and_that_before
         save(state)
         sink.events.append(f"checkpoint {state.done_lsn}")
 
-    def trimmed(through_lsn: int, *, keep_since_us: int) -> int:
+    def trimmed(through_lsn: int, *, keep_since_us: int, keep_until_us: int) -> int:
         sink.events.append(f"trim {through_lsn}")
-        return trim(through_lsn, keep_since_us=keep_since_us)
+        return trim(through_lsn, keep_since_us=keep_since_us, keep_until_us=keep_until_us)
 
     monkeypatch.setattr(fixture.state_file, "save", saved)
     monkeypatch.setattr(fixture.log, "trim", trimmed)
