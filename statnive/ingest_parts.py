@@ -38,6 +38,7 @@ class IngestParts:
     ) -> None:
         """Read the tables and the address databases. Raises BrokenInput."""
         ingest = config.ingest
+        self._clock, self._report, self._inactivity_s = clock, report, ingest.visit_inactivity_s
         self.agents = AgentParser(ingest.cache_entries)
         table = Path(ingest.source_table) if ingest.source_table else None
         self.sources = SourceClassifier(table, ingest.cache_entries)
@@ -60,14 +61,18 @@ class IngestParts:
         )
         self.pipeline = Pipeline(ingest, self.tools, ClientAddress(config.server.trusted_proxies))
 
-    def rebuild_visits(self, log: Log, inactivity_s: int, now_s: int) -> int:
-        """Go on with the visits that were open when the last run ended, from the log; how many. Before any event is
-        taken.
-        """
+    def rebuild_visits(self, log: Log, monotonic: Callable[[], float]) -> None:
+        """Go on with the visits that were open when the last run ended, from the log; before any event is taken."""
+        now_s, started = int(self._clock()), monotonic()
         rows: Any = (
-            row for frame in log.frames_since((now_s - inactivity_s) * 1_000_000) for row in frame.rows()
+            row
+            for frame in log.frames_since((now_s - self._inactivity_s) * 1_000_000)
+            for row in frame.rows()
         )
-        return self.visits.rebuild(rows, now_s, row_head, decode_row)
+        found = self.visits.rebuild(rows, now_s, row_head, decode_row)
+        if found:
+            took_s = monotonic() - started
+            self._report("visits", f"{found} open visits go on (found in the log in {took_s:.1f} s)")
 
     def stats(self) -> dict[str, float]:
         """Figures of the caches, the visits and what was left out, by metric name."""

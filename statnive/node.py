@@ -160,7 +160,7 @@ class Node:
             report=report,
         )
         if listen:
-            self._rebuild_visits()
+            self.parts.rebuild_visits(self.log, self.clocks.monotonic)
         self.imports = Imports(self.parts.tools, config.ingest, self.committer, self.writer)
         routes = IngestRoutes(
             config.server, config.ingest, self.parts.pipeline, resources.directory("tracker")
@@ -282,14 +282,6 @@ class Node:
             dashboard_dir=resources.directory("dashboard"),
             data_dir=self.config.data_dir,
         )
-
-    def _rebuild_visits(self) -> None:
-        started = self.clocks.monotonic()
-        inactivity_s = self.config.ingest.visit_inactivity_s
-        found = self.parts.rebuild_visits(self.log, inactivity_s, int(self.clocks.wall()))
-        if found:
-            took_s = self.clocks.monotonic() - started
-            self.auditor.report("visits", f"{found} open visits go on (found in the log in {took_s:.1f} s)")
 
     async def run(self, *, task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop()`, then drain. Raises Fatal when an invariant broke; cancelling ends without a drain."""
