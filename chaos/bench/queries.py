@@ -49,9 +49,9 @@ DAYS: Final = max(query_http.DAY_RANGES) + 2 * query_http.ROUNDS
 @click.option(
     "--ingest-seconds",
     type=float,
-    default=60,
+    default=30,
     show_default=True,
-    help="Of each of the four stages; 0 = none.",
+    help="Of each of the twelve stages; 0 = none.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), default=RECEIPT, show_default=True, help="The receipt."
