@@ -151,7 +151,8 @@ def _months(
     """The closings of the closed months of which every day is asked for, by their first days (keeps I1)."""
     if needs.step not in (None, "month"):
         return {}
-    span, sums = needs.query.range.days, {}
+    span = needs.query.range.days
+    sums: dict[date, tuple[int, ...]] = {}
     for day, found in now.items():
         first = day.replace(day=1)
         sums[first] = tuple(map(sum, zip(found, sums.get(first, (0,) * len(SUMS)), strict=True)))
