@@ -8,13 +8,11 @@ then the rest.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import trio
 
 from statnive import data_directory, resources
@@ -36,6 +34,7 @@ from statnive.certificates import Certificate
 from statnive.clickhouse import erase
 from statnive.clickhouse.engine import Engine
 from statnive.client import CONTROL_SOCKET
+from statnive.clocks import Clocks
 from statnive.config import Config, ServerConfig
 from statnive.control import retention
 from statnive.control.accounts import AccountStore
@@ -64,14 +63,6 @@ from statnive.web.token_gate import TokenGate
 
 EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
 DRAIN_DEADLINE_S = 60.0
-
-
-@attrs.define
-class Clocks:
-    """Wall and monotonic time, in seconds."""
-
-    wall: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
 
 
 class Node:
