@@ -31,17 +31,16 @@ from statnive.actors import (
 from statnive.actors.ack_times import AckTimes
 from statnive.actors.slow_lane import SlowLane
 from statnive.certificates import Certificate
-from statnive.clickhouse import erase
 from statnive.clickhouse.engine import Engine
 from statnive.client import CONTROL_SOCKET
 from statnive.clocks import Clocks
 from statnive.config import Config, ServerConfig
-from statnive.control import retention
 from statnive.control.accounts import AccountStore
 from statnive.control.passwords import new_secret
 from statnive.control.snapshot import Snapshot, SnapshotHolder
 from statnive.control.store import ControlStore
 from statnive.day_closing import closer_of
+from statnive.erasing import eraser_of
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
 from statnive.ingest_parts import IngestParts
@@ -172,7 +171,16 @@ class Node:
             events_per_s=config.api.events_per_s,
             report=report,
         )
-        self.eraser = self._eraser()
+        self.eraser = eraser_of(
+            config,
+            self.erasures,
+            self.engine,
+            (self.writer, self.committer),
+            eraser.Told(report, self.auditor.record, self.reads.forget, self.reload_sites),
+            sites=self.sites,
+            clock=self.salts.trusted_now,
+            listen=listen,
+        )
         self.server_events = ServerEvents(
             self.parts.tools,
             self.parts.pipeline,
@@ -211,26 +219,6 @@ class Node:
         store = AccountStore(self.store, now_s=clock)
         self.accounts = Accounts(store, config.auth, clock=clock, report=self.auditor.report)
         self.sign_in = SignIn(self.accounts, clock=clock, auditor=self.auditor)
-
-    def _eraser(self) -> eraser.EraserHandle:
-        config = self.config
-        open_s = max(config.wal.keep_s, config.ingest.visit_inactivity_s)
-
-        def floors(now: float, at_once: bool) -> dict[int, tuple[int, int]]:
-            return retention.floors(self.sites.current.by_id.values(), now, open_s, at_once=at_once)
-
-        told = eraser.Told(self.auditor.report, self.auditor.record, self.reads.forget, self.reload_sites)
-        return eraser.EraserHandle(
-            self.erasures,
-            self.engine,
-            self.writer,
-            self.committer,
-            told,
-            floors=floors,
-            clock=self.salts.trusted_now,
-            scheduled=self.listen and not config.clickhouse.cluster,
-            is_refused=erase.ON_A_CLUSTER if config.clickhouse.cluster else "",
-        )
 
     def _gate(self, mode: str) -> Gate:
         return Gate(

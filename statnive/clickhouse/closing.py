@@ -14,7 +14,7 @@ fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -191,6 +191,24 @@ class _Into:
                 return False
             self.client.command(f"{into} {rows.sql}", rows.parameters)
         return True
+
+
+def forget(client: Client, month: int, condition: str, site_ids: Iterable[int]) -> None:
+    """Delete the rows of a month (yyyymm) that `condition`, of site_id and day, is true of, and the month's own of the
+    sites: what they are made from is being erased.
+    """
+    sites = ", ".join(f"{site_id:d}" for site_id in sorted(site_ids))
+    if not sites:
+        return
+    which = f"({condition}) OR (startsWith(report, 'month ') AND site_id IN ({sites}))"
+    (found,) = client.operator_query(
+        f"SELECT count() AS n FROM {client.database}.{TABLE} WHERE toYYYYMM(day) = {month:d} AND ({which})"  # noqa: S608
+    )
+    if found["n"]:
+        client.command(
+            f"ALTER TABLE {client.database}.{TABLE} DELETE IN PARTITION {month:d} WHERE {which} "
+            "SETTINGS mutations_sync = 2"
+        )
 
 
 def _delete(client: Client, day: Day) -> None:

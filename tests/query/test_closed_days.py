@@ -200,6 +200,23 @@ def test_a_month_of_closed_days_is_read_as_one_and_opens_with_any_of_its_days(en
     ) == {"n": 2}
 
 
+def test_what_is_erased_is_no_number_either(engine: Any) -> None:
+    admin = engine.connect("writer")
+    for days_back in (20, 31, 32):  # 12th and 1st of October, 30th of September
+        fill(engine, days_back, "/a", "/b")
+    close_all(admin)
+    close_all(admin)
+    closing.forget(admin, 202610, "site_id = 1 AND day = '2026-10-12'", {1})
+    rows = admin.operator_query(
+        f"SELECT DISTINCT day, startsWith(report, 'month ') AS is_month FROM {engine.config.database}.closed_days "
+        "ORDER BY day, is_month"
+    )
+    assert [(row["day"], row["is_month"]) for row in rows] == [
+        (date(2026, 9, 1), 1), (date(2026, 9, 30), 0), (date(2026, 10, 1), 0),
+    ]  # fmt: skip
+    closing.forget(admin, 202610, "0", set())
+
+
 @pytest.mark.parametrize(
     ("dimensions", "filter_", "report"),
     [
