@@ -49,9 +49,12 @@ CURVE_DEPTH: Final = 0.7  # the night has 30 % of the noon's traffic
 KEEP_GREEN_S: Final = 4.0
 # Smaller than the matrix's: at a soak's rate that many events are a minute's, and an outage is to fill several.
 SEGMENT_BYTES: Final = 64 * 1024
-# Of the embedded node's disk, with much to spare: only the faults are to fill it.
 DISK_BYTES: Final = 256 * MIB
+# The embedded node's disk holds the engine too, which keeps parts for eight minutes after a merge: at four blocks a
+# second that is more than a gigabyte of small files. The image is sparse, and only the faults are to fill it.
+ENGINE_BYTES: Final = 3_072 * MIB
 DISK_BYTES_EACH: Final = 150
+FULL_SHARE: Final = 0.9  # of that disk: then the next faults would show nothing but a full disk
 
 
 @attrs.frozen
@@ -75,7 +78,7 @@ class Plan:
     @property
     def disk_bytes(self) -> int:
         """Room for all the events that the embedded node's engine will hold."""
-        return DISK_BYTES + DISK_BYTES_EACH * int(self.hours * 3_600 * self.rate)
+        return ENGINE_BYTES + DISK_BYTES_EACH * int(self.hours * 3_600 * self.rate)
 
     def rate_at(self, at_s: float) -> float:
         """The daily curve: from midnight on, its trough at four, its peak at sixteen hours."""
@@ -219,6 +222,9 @@ def _wrong(side: Side, scenario: Scenario, span: Span) -> Iterator[str]:
     if side.rig.reap() is not None:
         yield f"the node ended when all was well again: {side.rig.ended[-1].last_words()[-1:]}"
         side.rig.start_node()
+    disk = side.rig.disk
+    if disk.free_bytes < (1 - FULL_SHARE) * disk.size_bytes:
+        yield f"the rig's disk of {disk.size_bytes // MIB} MiB is full when all is well: it must be larger"
     figures = side.rig.figures()
     if figures is None:
         yield "the node does not answer when all is well again"

@@ -18,6 +18,8 @@ from chaos.rig.watch import MetricsReader
 INTERVAL_S: Final = 1.0
 WARM_UP_S: Final = 20.0  # of each process: imports, caches, the engine's pools
 READINGS_MIN: Final = 40  # fewer say nothing about growth
+# Nor does a shorter time: the engine keeps parts for eight minutes after a merge, and its pools fill as slowly.
+GROWTH_S_MIN: Final = 3_600.0
 _PART: Final = re.compile(r"\d{6}_\d+_\d+_\d+(_\d+)?")
 MIB: Final = 1024 * 1024
 
@@ -71,10 +73,15 @@ class Watcher:
         self._thread.join()
         self._reader.close()
 
+    @property
+    def judges_growth(self) -> bool:
+        """Whether it has watched for long enough."""
+        return bool(self.readings) and self.readings[-1].at - self.readings[0].at >= GROWTH_S_MIN
+
     def grown(self) -> Iterator[str]:
         """What is higher in the last quarter than it was in the second one, beyond its bound, with warm processes."""
         warm = [reading for reading in self.readings if reading.age_s > WARM_UP_S]
-        if len(warm) < READINGS_MIN:
+        if not self.judges_growth or len(warm) < READINGS_MIN:
             return
         quarter = len(warm) // 4
         early, late = warm[quarter : 2 * quarter], warm[-quarter:]

@@ -31,3 +31,40 @@ def echo_each(lines: Sequence[str], when_empty: str) -> None:
         click.echo(line)
     if not lines:
         click.echo(when_empty, err=True)
+
+
+def add_list_and_remove(
+    group: click.Group,
+    shell: Shell,
+    what: str,
+    *,
+    line: Callable[[dict[str, Any]], str],
+    list_path: str,
+    list_help: str,
+    remove_help: str,
+) -> None:
+    """`list SITE` and `remove SITE NUMBER` of the small things that a site has several of. `what`: one of them; `line`:
+    how it is told; `list_path`: a GET of the node's that answers {"<what>s": [...]}.
+    """
+
+    @group.command("list", help=list_help)
+    @click.argument("site")
+    @shell.settings
+    def show(site: str, data_dir: Path | None, file: Path | None) -> None:
+        async def work(client: ControlClient) -> None:
+            found = (await client.get_json(list_path, site=site))[f"{what}s"]
+            hint = f"{site} has no {what}s; `statnive {what} add --help` shows how to add one"
+            echo_each([line(one) for one in found], hint)
+
+        shell.run(data_dir, file, work)
+
+    @group.command("remove", help=f"{remove_help}\n\nExample: statnive {what} remove example.com 3")
+    @click.argument("site")
+    @click.argument("number", type=int)
+    @shell.settings
+    def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
+        async def work(client: ControlClient) -> None:
+            removed = await client.post_json(f"/control/{what}s/{number}/remove", {"site": site})
+            click.echo(f"removed {what} {line(removed)}")
+
+        shell.run(data_dir, file, work)

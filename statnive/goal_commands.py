@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from statnive.client import ControlClient
-from statnive.commands import Shell, echo_each
+from statnive.commands import Shell, add_list_and_remove
 
 
 def goal_group(shell: Shell) -> click.Group:
@@ -61,38 +61,18 @@ def goal_group(shell: Shell) -> click.Group:
 
         shell.run(data_dir, file, work)
 
-    @goal.command("list")
-    @click.argument("site")
-    @shell.settings
-    def show(site: str, data_dir: Path | None, file: Path | None) -> None:
-        """List a site's goals with their numbers, those that were removed last."""
-
-        async def work(client: ControlClient) -> None:
-            goals = (await client.get_json("/control/goals", site=site))["goals"]
-            lines = [
-                _line(found) + ("  (removed)" if found["removed"] else "")
-                for found in sorted(goals, key=lambda found: found["removed"])
-            ]
-            echo_each(lines, f"{site} has no goals; `statnive goal add --help` shows how to add one")
-
-        shell.run(data_dir, file, work)
-
-    @goal.command("remove")
-    @click.argument("site")
-    @click.argument("number", type=int)
-    @shell.settings
-    def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
-        """Remove a goal by its number: nothing reaches it any more, what did stays counted."""
-
-        async def work(client: ControlClient) -> None:
-            removed = await client.post_json(f"/control/goals/{number}/remove", {"site": site})
-            click.echo(f"removed goal {_line(removed)}")
-
-        shell.run(data_dir, file, work)
-
+    add_list_and_remove(
+        goal,
+        shell,
+        "goal",
+        line=_line,
+        list_path="/control/goals",
+        list_help="List a site's goals with their numbers, those that were removed last.",
+        remove_help="Remove a goal by its number: nothing reaches it any more, what did stays counted.",
+    )
     return goal
 
 
 def _line(goal: dict[str, Any]) -> str:
     worth = f"  {goal['value']} {goal['currency']}" if goal["currency"] else ""
-    return f"{goal['id']}  {goal['name']}{worth}"
+    return f"{goal['id']}  {goal['name']}{worth}{'  (removed)' if goal.get('removed') else ''}"

@@ -1,29 +1,25 @@
 """The composition root: builds every part, nests the nurseries, owns the shutdown order.
 
-Outer nursery: auditor, committer, writer, salts. Inner nursery: acceptor, limiter, eraser, geo watch, control socket.
+Outer nursery: auditor, committer, writer, salts. Inner: acceptor, limiter, eraser, closer, geo watch, control socket.
 A stop ends the inner one first (every request in flight gets its answer), then the committer drains, then the writer,
 then the rest.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import socket
-import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import trio
 
-from statnive import resources
+from statnive import data_directory, resources
 from statnive.actors import (
     acceptor,
     auditor,
+    closer,
     committer,
     eraser,
     file_watch,
@@ -35,30 +31,23 @@ from statnive.actors import (
 from statnive.actors.ack_times import AckTimes
 from statnive.actors.slow_lane import SlowLane
 from statnive.certificates import Certificate
-from statnive.clickhouse import erase
 from statnive.clickhouse.engine import Engine
-from statnive.clickhouse.rows import RowEncoder, decode_row, row_head
 from statnive.client import CONTROL_SOCKET
+from statnive.clocks import Clocks
 from statnive.config import Config, ServerConfig
-from statnive.control import retention
 from statnive.control.accounts import AccountStore
 from statnive.control.passwords import new_secret
 from statnive.control.snapshot import Snapshot, SnapshotHolder
 from statnive.control.store import ControlStore
-from statnive.errors import BrokenInput, Busy
-from statnive.geo_files import carrier_file, country_file
+from statnive.day_closing import closer_of
+from statnive.erasing import eraser_of
 from statnive.ingest.client_address import ClientAddress
 from statnive.ingest.drops import Drops
-from statnive.ingest.geo import Geo
-from statnive.ingest.local_time import LocalTimes
-from statnive.ingest.pipeline import Pipeline, Tools
-from statnive.ingest.referrer import SourceClassifier
-from statnive.ingest.user_agent import AgentParser
-from statnive.ingest.visits import VisitTable
+from statnive.ingest_parts import IngestParts
+from statnive.last_resort import LastResort
 from statnive.wal.erasure_file import ErasureFile
 from statnive.wal.fs import RealFileSystem
 from statnive.wal.log import Log
-from statnive.wal.recovery import Recovery
 from statnive.wal.state import StateFile
 from statnive.web.accounts import Accounts
 from statnive.web.app import WebParts, control_app, public_app
@@ -73,15 +62,6 @@ from statnive.web.token_gate import TokenGate
 
 EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
 DRAIN_DEADLINE_S = 60.0
-END_GRACE_S = 3.0
-
-
-@attrs.define
-class Clocks:
-    """Wall and monotonic time, in seconds."""
-
-    wall: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
 
 
 class Node:
@@ -97,20 +77,18 @@ class Node:
     ) -> None:
         """Open the data directory and recover the log. Raises Busy, BrokenInput, ConfigError or Fatal.
 
-        `end_process` is called, with what went wrong first, when `run` can't end for END_GRACE_S because ClickHouse
-        holds a thread; it must not return.
+        `end_process` is called, with what went wrong first, when `run` can't end because ClickHouse holds a thread
+        (last_resort.py); it must not return.
         """
         self.config = config
         self.clocks = clocks or Clocks()
         self.listen = listen
-        self._end_process = end_process
-        self._last_resort: threading.Timer | None = None
-        self._first_error: BaseException | None = None  # of an actor; the others are cancelled for it
+        self._last_resort = LastResort(end_process)
         self.stop_requested = trio.Event()
         self.stopped = trio.Event()
         self.started_at = self.clocks.wall()
         self.certificate = _certificate(config.server) if listen else None
-        self._lock = _take_data_dir(config.data_dir)
+        self._lock = data_directory.take(config.data_dir)
         self.auditor = auditor.AuditorHandle(config.data_dir / "audit.log", config.audit, self.clocks.wall)
         report = self.auditor.report
         self.tls_watch: file_watch.FileWatchHandle | None = None
@@ -140,7 +118,7 @@ class Node:
             checkpoint_lsn=state.done_lsn if state else 0,
             seen_lsn=state.seen_lsn if state else 0,
         )
-        _report_recovery(report, self.recovery)
+        self.recovery.tell(report)
         self._open_accounts()
         self.drops = Drops(self.clocks.wall, config.audit.drops_kept, config.audit.unknown_hosts_kept)
         self.limiter = limiter.LimiterHandle(config.limiter, self.clocks.monotonic)
@@ -162,12 +140,21 @@ class Node:
         self.committer = committer.CommitterHandle(
             self.log, config.wal, self.clocks.wall, acks_send, self.writer.notify
         )
-        self.tools = self._tools()
+        self.parts = IngestParts(
+            config,
+            sites=self.sites,
+            limits=self.limiter,
+            salt=self.salts,
+            drops=self.drops,
+            clock=self.clocks.wall,
+            report=report,
+        )
         if listen:
-            self._rebuild_visits()
-        self.pipeline = Pipeline(config.ingest, self.tools, ClientAddress(config.server.trusted_proxies))
-        self.imports = Imports(self.tools, config.ingest, self.committer, self.writer)
-        routes = IngestRoutes(config.server, config.ingest, self.pipeline, resources.directory("tracker"))
+            self.parts.rebuild_visits(self.log, self.clocks.monotonic)
+        self.imports = Imports(self.parts.tools, config.ingest, self.committer, self.writer)
+        routes = IngestRoutes(
+            config.server, config.ingest, self.parts.pipeline, resources.directory("tracker")
+        )
         self.ack_times = AckTimes(self.clocks.monotonic)
         self.ingest_app = IngestApp(routes, self.committer.append, self.ack_times)
         self.reads = Reads(
@@ -184,15 +171,25 @@ class Node:
             events_per_s=config.api.events_per_s,
             report=report,
         )
-        self.eraser = self._eraser()
+        self.eraser = eraser_of(
+            config,
+            self.erasures,
+            self.engine,
+            (self.writer, self.committer),
+            eraser.Told(report, self.auditor.record, self.reads.forget, self.reload_sites),
+            sites=self.sites,
+            clock=self.salts.trusted_now,
+            listen=listen,
+        )
         self.server_events = ServerEvents(
-            self.tools,
-            self.pipeline,
+            self.parts.tools,
+            self.parts.pipeline,
             config.ingest,
             append=self.committer.append,
             keeps_day=self.salts.keeps,
             tokens=self.tokens,
         )
+        self.closer = closer_of(self.engine, self.clocks.wall, report)
         self.auditor.sum_up("dropped", lambda: self.drops.by_reason)
         self.auditor.sum_up("rate_limited", self.limiter.refusals)
         self.auditor.sum_up("api_refused", lambda: self.tokens.refused)
@@ -222,26 +219,6 @@ class Node:
         store = AccountStore(self.store, now_s=clock)
         self.accounts = Accounts(store, config.auth, clock=clock, report=self.auditor.report)
         self.sign_in = SignIn(self.accounts, clock=clock, auditor=self.auditor)
-
-    def _eraser(self) -> eraser.EraserHandle:
-        config = self.config
-        open_s = max(config.wal.keep_s, config.ingest.visit_inactivity_s)
-
-        def floors(now: float, at_once: bool) -> dict[int, tuple[int, int]]:
-            return retention.floors(self.sites.current.by_id.values(), now, open_s, at_once=at_once)
-
-        told = eraser.Told(self.auditor.report, self.auditor.record, self.reads.forget, self.reload_sites)
-        return eraser.EraserHandle(
-            self.erasures,
-            self.engine,
-            self.writer,
-            self.committer,
-            told,
-            floors=floors,
-            clock=self.salts.trusted_now,
-            scheduled=self.listen and not config.clickhouse.cluster,
-            is_refused=erase.ON_A_CLUSTER if config.clickhouse.cluster else "",
-        )
 
     def _gate(self, mode: str) -> Gate:
         return Gate(
@@ -285,62 +262,29 @@ class Node:
             data_dir=self.config.data_dir,
         )
 
-    def _tools(self) -> Tools:
-        config = self.config
-        self.agents = AgentParser(config.ingest.cache_entries)
-        self.sources = SourceClassifier(
-            _optional_path(config.ingest.source_table), config.ingest.cache_entries
-        )
-        self.geo_files = country, carriers = country_file(config.geo), carrier_file(config.geo)
-        self.geo = Geo(country.path, carriers.path)
-        self.geo_watch = file_watch.FileWatchHandle(
-            self.geo, self.auditor.report, name="geo", what="the address databases"
-        )
-        self.visits = VisitTable(config.ingest.visit_inactivity_s, config.ingest.visits_max)
-        return Tools(
-            clock=self.clocks.wall,
-            sites=self.sites,
-            limiter=self.limiter,
-            salts=self.salts,
-            geo=self.geo,
-            agent=self.agents,
-            sources=self.sources,
-            visits=self.visits,
-            drops=self.drops,
-            encode=RowEncoder().encode,
-            times=LocalTimes(),
-        )
-
-    def _rebuild_visits(self) -> None:
-        """The visits that were open when the last run ended, from the log; before any event is taken."""
-        now, started = int(self.clocks.wall()), self.clocks.monotonic()
-        since_us = (now - self.config.ingest.visit_inactivity_s) * 1_000_000
-        rows = (row for frame in self.log.frames_since(since_us) for row in frame.rows())
-        found = self.visits.rebuild(rows, now, row_head, decode_row)
-        if found:
-            took_s = self.clocks.monotonic() - started
-            self.auditor.report("visits", f"{found} open visits go on (found in the log in {took_s:.1f} s)")
-
     async def run(self, *, task_status: trio.TaskStatus[Node] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop()`, then drain. Raises Fatal when an invariant broke; cancelling ends without a drain."""
         self.auditor.report("start", f"statnive starts on {self.config.data_dir}")
-        for file in self.geo_files if self.listen else ():
+        for file in self.parts.geo_files if self.listen else ():
             self.auditor.report("geo_missing" if file.missing else "geo", file.said)
+        act = self._last_resort.act
         async with trio.open_nursery() as outer:
-            outer.start_soon(self._arm_last_resort)
+            outer.start_soon(self._last_resort.run)
             audit = partial(auditor.run, check_at_once=self.unclean_stop)
             auditor_done, committer_done, writer_done = trio.Event(), trio.Event(), trio.Event()
-            await outer.start(self._act, audit, auditor_done, self.auditor, self.engine.drift_rows)
-            await outer.start(self._act, committer.run, committer_done, self.committer)
-            await outer.start(self._act, writer.run, writer_done, self.writer, self.engine)
-            await outer.start(self._act, salts.run, trio.Event(), self.salts, self.auditor.report)
+            await outer.start(act, audit, auditor_done, self.auditor, self.engine.drift_rows)
+            await outer.start(act, committer.run, committer_done, self.committer)
+            await outer.start(act, writer.run, writer_done, self.writer, self.engine)
+            await outer.start(act, salts.run, trio.Event(), self.salts, self.auditor.report)
             outer.start_soon(reader_check.run, self.engine.check_reader, self.auditor.report)
             # Rows of the last run that are in the log and not in ClickHouse yet.
             self.writer.notify(self.log.durable_lsn)
             async with trio.open_nursery() as inner:
                 await inner.start(limiter.run, self.limiter)
-                await inner.start(file_watch.run, self.geo_watch)
-                await inner.start(self._act, eraser.run, trio.Event(), self.eraser)
+                await inner.start(file_watch.run, self.parts.geo_watch)
+                await inner.start(self._last_resort.act, eraser.run, trio.Event(), self.eraser)
+                if self.listen:
+                    await inner.start(self._last_resort.act, closer.run, trio.Event(), self.closer)
                 if self.tls_watch is not None:
                     await inner.start(file_watch.run, self.tls_watch)
                 control = SlowLane(
@@ -350,8 +294,10 @@ class Node:
                     request_bytes_max=2 * BODY_BYTES_MAX,
                 )
                 if self.acceptor is not None:
-                    await inner.start(self._act, acceptor.run, trio.Event(), self.acceptor)
-                    inner.start_soon(control.serve_listener, _listen_control(self.config.data_dir))
+                    await inner.start(act, acceptor.run, trio.Event(), self.acceptor)
+                    sock = data_directory.listening_socket(self.config.data_dir, CONTROL_SOCKET)
+                    listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+                    inner.start_soon(control.serve_listener, listener)
                 task_status.started(self)
                 await self.stop_requested.wait()
                 if self.acceptor is not None:
@@ -375,44 +321,9 @@ class Node:
             with trio.move_on_after(1.0):
                 await auditor_done.wait()
             outer.cancel_scope.cancel()
-        self._disarm_last_resort()
+        self._last_resort.disarm()
         self.state_file.mark_clean()
         self.stopped.set()
-
-    async def _act(
-        self,
-        run: Callable[..., Any],
-        done: trio.Event,
-        *arguments: Any,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Run an actor to its end, then set `done`; the first one's error is kept."""
-        try:
-            await run(*arguments, task_status=task_status)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:
-            self._first_error = self._first_error or error
-            raise
-        done.set()
-
-    async def _arm_last_resort(self) -> None:
-        """Once everything is cancelled: a statement that ClickHouse never answers must not keep the process. Seen: the
-        engine waits for ever to drop a table on a disk that has failed. The next start finds it as after a kill.
-        """
-        try:
-            await trio.sleep_forever()
-        finally:
-            if self._end_process is not None:
-                end = partial(self._end_process, self._first_error)
-                self._last_resort = threading.Timer(END_GRACE_S, end)
-                self._last_resort.daemon = True
-                self._last_resort.start()
-
-    def _disarm_last_resort(self) -> None:
-        if self._last_resort is not None:
-            self._last_resort.cancel()
-            self._last_resort.join()  # where it has begun, the process ends here, and its stop was no clean one
 
     async def _drain_acceptor(self, handle: acceptor.AcceptorHandle) -> None:
         handle.begin_drain()
@@ -425,7 +336,7 @@ class Node:
 
     def reload_files(self) -> None:
         """Read the address databases and the certificate again; a broken one is reported and the old one kept."""
-        self.geo_watch.request()
+        self.parts.geo_watch.request()
         if self.tls_watch is not None:
             self.tls_watch.request()
 
@@ -477,7 +388,8 @@ class Node:
             self.writer,
             self.salts,
             self.eraser,
-            self.geo_watch,
+            self.closer,
+            self.parts.geo_watch,
             self.tls_watch,
             self.auditor,
         )
@@ -487,20 +399,8 @@ class Node:
         stats |= self.reads.stats() | self.tokens.stats() | self.accounts.stats() | self.sign_in.stats()
         stats |= self.server_events.stats()
         stats |= self.ack_times.stats()
+        stats |= self.parts.stats()
         stats["slow_events_total"] = self.ingest_app.events_requests
-        for what in ("revenue", "property"):
-            stats[f"left_out_{what}_total"] = self.pipeline.parser.left_out[what]
-        stats["visits_open"] = len(self.visits)
-        stats["visits_evicted_early_total"] = self.visits.evicted_early
-        stats["visits_rebuilt"] = self.visits.rebuilt
-        for name, cache in (
-            ("agent", self.agents),
-            ("source", self.sources),
-            ("sender", self.pipeline.senders),
-            ("page", self.pipeline.parser.pages),
-        ):
-            stats[f"cache_{name}_hits_total"] = cache.hits
-            stats[f"cache_{name}_misses_total"] = cache.misses
         return stats
 
     def close(self) -> None:
@@ -516,65 +416,3 @@ class Node:
 def _certificate(config: ServerConfig) -> Certificate | None:
     """The pair of the settings, None without one. Raises BrokenInput."""
     return Certificate(Path(config.tls_certificate), Path(config.tls_key)) if config.tls_listen else None
-
-
-def _optional_path(text: str) -> Path | None:
-    return Path(text) if text else None
-
-
-def _take_data_dir(data_dir: Path) -> int:
-    """Create the directory (0700) and lock it for this process. Raises Busy naming the owner, or BrokenInput."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data_dir.chmod(0o700)
-        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise BrokenInput(f"data directory {data_dir} can't be used: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        raise Busy(f"data directory {data_dir} is in use by process {owner}") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _listen_control(data_dir: Path) -> trio.SocketListener:
-    """The control socket, for this user only. A stale one is replaced: the data directory is ours by its lock."""
-    path = data_dir / CONTROL_SOCKET
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # A Unix socket's path is limited to 107 bytes; relative to the directory's descriptor it always fits.
-    directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        old_mask = os.umask(0o177)
-        try:
-            sock.bind(f"/proc/self/fd/{directory}/{CONTROL_SOCKET}")
-        finally:
-            os.umask(old_mask)
-    finally:
-        os.close(directory)
-    sock.listen(16)
-    sock.setblocking(False)
-    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
-
-
-def _report_recovery(report: Callable[..., None], recovery: Recovery) -> None:
-    """Say what the log's recovery found: nothing of it is silent."""
-    if recovery.torn_bytes:
-        report(
-            "torn_write",
-            f"a torn last frame of {recovery.torn_bytes} bytes was cut off; it was never acknowledged",
-        )
-    for found in recovery.corruptions:
-        if not found.known:
-            report(
-                "corruption",
-                f"{found.damage} of {found.segment or 'the log'} at {found.offset}: {found.bytes} bytes are bad, "
-                f"{found.lost_rows} acknowledged events are lost; the bytes are kept in {found.set_aside}",
-                lost_rows=found.lost_rows,
-            )
-    if recovery.rows:
-        report("replay", f"{recovery.rows} events of the last run go into ClickHouse now")

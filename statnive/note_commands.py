@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from statnive.client import ControlClient
-from statnive.commands import Shell, echo_each
+from statnive.commands import Shell, add_list_and_remove
 
 
 def note_group(shell: Shell) -> click.Group:
@@ -39,34 +39,15 @@ def note_group(shell: Shell) -> click.Group:
 
         shell.run(data_dir, file, work)
 
-    @note.command("list")
-    @click.argument("site")
-    @shell.settings
-    def show(site: str, data_dir: Path | None, file: Path | None) -> None:
-        """List a site's notes with their numbers, the earliest day first."""
-
-        async def work(client: ControlClient) -> None:
-            notes = (await client.get_json("/api/notes", site=site))["notes"]
-            echo_each(
-                [_line(found) for found in notes],
-                f"{site} has no notes; `statnive note add --help` shows how to add one",
-            )
-
-        shell.run(data_dir, file, work)
-
-    @note.command("remove")
-    @click.argument("site")
-    @click.argument("number", type=int)
-    @shell.settings
-    def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
-        """Remove a note by its number."""
-
-        async def work(client: ControlClient) -> None:
-            removed = await client.post_json(f"/control/notes/{number}/remove", {"site": site})
-            click.echo(f"removed note {_line(removed)}")
-
-        shell.run(data_dir, file, work)
-
+    add_list_and_remove(
+        note,
+        shell,
+        "note",
+        line=_line,
+        list_path="/api/notes",
+        list_help="List a site's notes with their numbers, the earliest day first.",
+        remove_help="Remove a note by its number.",
+    )
     return note
 
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from statnive.client import ControlClient
-from statnive.commands import Shell, echo_each
+from statnive.commands import Shell, add_list_and_remove
 
 
 def segment_group(shell: Shell) -> click.Group:
@@ -57,39 +57,15 @@ def segment_group(shell: Shell) -> click.Group:
 
         shell.run(data_dir, file, work)
 
-    @segment.command("list")
-    @click.argument("site")
-    @shell.settings
-    def show(site: str, data_dir: Path | None, file: Path | None) -> None:
-        """List a site's segments with their numbers and filters."""
-
-        async def work(client: ControlClient) -> None:
-            found = (await client.get_json("/control/segments", site=site))["segments"]
-            echo_each(
-                [_line(one) for one in found],
-                f"{site} has no segments; `statnive segment add --help` shows how to add one",
-            )
-
-        shell.run(data_dir, file, work)
-
-    @segment.command("remove")
-    @click.argument("site")
-    @click.argument("number", type=int)
-    @shell.settings
-    def remove(site: str, number: int, data_dir: Path | None, file: Path | None) -> None:
-        """Forget a segment by its number; the number is never used again.
-
-        \b
-        Example:
-          statnive segment remove example.com 3
-        """
-
-        async def work(client: ControlClient) -> None:
-            removed = await client.post_json(f"/control/segments/{number}/remove", {"site": site})
-            click.echo(f"removed segment {_line(removed)}")
-
-        shell.run(data_dir, file, work)
-
+    add_list_and_remove(
+        segment,
+        shell,
+        "segment",
+        line=_line,
+        list_path="/control/segments",
+        list_help="List a site's segments with their numbers and filters.",
+        remove_help="Forget a segment by its number; the number is never used again.",
+    )
     return segment
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "statnive"
-KNOWS_TRIO = {"actors", "web", "node", "client", "cli"}
+KNOWS_TRIO = {"actors", "web", "node", "last_resort", "client", "cli"}
 MAY_IMPORT = {
     "event": set(),
     "erasures": {"errors"},

@@ -49,9 +49,9 @@ DAYS: Final = max(query_http.DAY_RANGES) + 2 * query_http.ROUNDS
 @click.option(
     "--ingest-seconds",
     type=float,
-    default=60,
+    default=30,
     show_default=True,
-    help="Of each of the four stages; 0 = none.",
+    help="Of each of the twelve stages; 0 = none.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), default=RECEIPT, show_default=True, help="The receipt."
@@ -74,6 +74,7 @@ def bench(events: int, data: Path | None, rounds: int, ingest_seconds: float, ou
     with _directory(data) as directory:
         made = query_data.build(directory, events, DAYS, say)
         growths = query_growth.measure(directory, made.days, say)
+        anew_ms = query_growth.anew_ms(directory, query_cache.PAGE, 30)
         _let_load_in(directory)
         with StatniveNode(directory) as node:
             say(f"a node is ready on {node.url}")
@@ -83,7 +84,7 @@ def bench(events: int, data: Path | None, rounds: int, ingest_seconds: float, ou
             if ingest_seconds:
                 more, alone, beside = query_http.measure_beside_ingest(node, ingest_seconds, say)
                 timings += more
-    saved = query_cache.play(query_http.cold_by_report(timings, "largest", 30))
+    saved = query_cache.play(query_http.cold_by_report(timings, "largest", 30), anew_ms)
     found = Found(made, timings, alone, beside, growths, saved, time.monotonic() - started)
     _write(output, found, f"python -m chaos.bench.queries --events {events}")
     for verdict in verdicts(found):

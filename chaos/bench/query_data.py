@@ -18,22 +18,26 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from chaos.statnive_node import add_sites
+from statnive.clickhouse import closing
 from statnive.clickhouse.client import Client, connect
 from statnive.clickhouse.embedded import ENGINE_DIR
 from statnive.clickhouse.migrate import migrate
 from statnive.config import ClickHouseConfig
 from statnive.control.goals import NewGoal
 from statnive.control.store import ControlStore
+from statnive.day_closing import MAKING
 
 ROOT: Final = Path(__file__).parents[2]
 EVENTS_SQL: Final = Path(__file__).with_name("query_events.sql")
 LAST_DAY: Final = 20_758  # 2026-11-01
+EPOCH: Final = date(1970, 1, 1)
 SITES: Final = 1_000
 VIEWS: Final = 4
 PAGES: Final = 10_000
@@ -44,10 +48,10 @@ HISTORY_ROWS_MIN: Final = 20_000
 # The sites, by size, that have a history.
 WITH_HISTORY: Final = (1, 2, 3, 5, 10, 30, 100, 300, 900, 1_000)
 ROLLUPS: Final = (
-    "hourly_visitors", "daily_pages", "daily_sources", "daily_geo", "daily_devices", "daily_events",
+    "hourly_visitors", "daily_pages", "daily_sources", "daily_geo", "daily_devices", "daily_events", "closed_days",
 )  # fmt: skip
 MERGES_PATIENCE_S: Final = 240.0
-VERSION: Final = 1  # of what is made: another one is made anew
+VERSION: Final = 2  # of what is made: another one is made anew
 Say = Callable[[str], None]
 
 
@@ -90,7 +94,7 @@ def build(directory: Path, events: int, days: int, say: Say) -> Made:
     try:
         migrate(admin, ROOT / "sql")
         events_s = _timed(lambda: _insert_day(config, directory, events, say))
-        history_s = _timed(lambda: _insert_history(admin, events, days, say))
+        history_s = _timed(lambda: _insert_history(admin, config, directory, events, days, say))
         merges_s = _timed(lambda: _await_merges(admin, say))
         (size,) = admin.operator_query(
             "SELECT sum(bytes_on_disk) AS n FROM system.parts WHERE active AND database = {d:String}",
@@ -186,19 +190,39 @@ def _insert_day(config: ClickHouseConfig, directory: Path, events: int, say: Say
             each.result()
 
 
-def _insert_history(admin: Client, events: int, days: int, say: Say) -> None:
+def _insert_history(
+    admin: Client, config: ClickHouseConfig, directory: Path, events: int, days: int, say: Say
+) -> None:
     weeks = -(-(days - 1) // TEMPLATE_DAYS)
     for site in WITH_HISTORY:
         rows = history_rows(events, site)
         for day in range(LAST_DAY - min(TEMPLATE_DAYS, days - 1), LAST_DAY):
             insert_events(admin, day=day, first=0, rows=rows, only_site=site)
         say(f"a week of site {site}: {rows:,} events a day")
+    template = range(LAST_DAY - min(TEMPLATE_DAYS, days - 1), LAST_DAY + 1)
+    _close(config, directory, [(EPOCH + timedelta(days=number), False) for number in template], say)
     if weeks > 1:
         backs = tuple(TEMPLATE_DAYS * week for week in range(1, weeks))
         copy_rollups(
             admin, first=LAST_DAY - TEMPLATE_DAYS, last=LAST_DAY - 1, back_days=backs, only=WITH_HISTORY
         )
         say(f"the week's rollups are copied to {weeks - 1} weeks before it")
+        history = range(LAST_DAY - TEMPLATE_DAYS * weeks, LAST_DAY)
+        months = {(EPOCH + timedelta(days=number)).replace(day=1) for number in history}
+        _close(config, directory, [(first, True) for first in sorted(months)], say)
+
+
+def _close(config: ClickHouseConfig, directory: Path, starts: list[tuple[date, bool]], say: Say) -> None:
+    """As the node does at night: the sites' with a history; (first day, whether it is a month) of each."""
+    writer, started, closed = connect(config, directory, purpose="writer"), time.monotonic(), 0
+    try:
+        for site in WITH_HISTORY:
+            for start, is_month in starts:
+                day = closing.Day(site, start, closing.EVENTS_MIN, stale=False, is_month=is_month)
+                closed += closing.close(writer, day, MAKING, datetime.now(UTC), config.memory_bytes_max)
+    finally:
+        writer.close()
+    say(f"{closed} of {len(WITH_HISTORY) * len(starts)} are closed, in {time.monotonic() - started:.0f} s")
 
 
 def history_rows(events: int, site: int) -> int:

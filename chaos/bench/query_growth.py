@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -22,7 +23,7 @@ from statnive.clickhouse.client import Client, connect
 from statnive.clickhouse.migrate import migrate
 from statnive.config import ClickHouseConfig
 from statnive.control.snapshot import Site
-from statnive.query import reports
+from statnive.query import closed, reports
 from statnive.query.given import Options
 from statnive.query.model import Range
 from statnive.query.ranges import Days
@@ -64,6 +65,18 @@ def measure(directory: Path, days_of_history: int, say: Say) -> list[Growth]:
         ]
     finally:
         keeper.close()
+
+
+def anew_ms(directory: Path, names: tuple[str, ...], days: int) -> dict[str, float]:
+    """Milliseconds (the median) of each report of the largest site, read from the rollups' states as if no day was
+    closed: what a pipeline does that computes the whole range each time.
+    """
+    reader = connect(ClickHouseConfig(), directory, purpose="reader")
+    try:
+        with patch.object(closed, "DAYS_MIN", 10 * DAYS[-1]):
+            return {name: _median_ms(reader, 1, days, name) for name in names}
+    finally:
+        reader.close()
 
 
 def _with_sites(directory: Path, say: Say) -> Growth:

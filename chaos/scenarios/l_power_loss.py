@@ -25,6 +25,7 @@ MOMENT_S_MAX = 0.5
 REST_S = 0.3
 STOP_S = 60.0
 JOBS = 3
+EVERYTHING_IS_IN = "every event is in ClickHouse"  # a node's last words when it has drained
 CUTS_BYTES = 8 * 1024 * MIB  # of memory, taken as copies are made
 
 
@@ -109,6 +110,8 @@ class PowerLoss(Scenario):
             if code:
                 wrong.append(f"{name}: the node on the copy ended with {code}: {node.output[-1]}")
             wrong += [f"{name}: {line.strip()}" for line in node.output if "corruption: " in line]
+            if not any(EVERYTHING_IS_IN in line for line in node.output):
+                wrong.append(f"{name}: the node on the copy could not insert all: {node.output[-1].strip()}")
             report = check_embedded(sorted(directory.glob("*.ledger")), data_dir, others_allowed=True)
         self._acknowledged.append(report.facts["acknowledged"])
         cut.image.unlink()

@@ -11,6 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,10 @@ from chaos.security.attack import Attack, GaveWay, Told
 from chaos.security.stage import AGENT, Stage
 from statnive import config
 from statnive.certificates import make_context
+from statnive.control import passkey_check
 from statnive.control.hosts import canonical_host
+from statnive.control.passkey_check import Place, to_base64
+from statnive.control.passkeys import Passkey
 from statnive.control.snapshot import Site
 from statnive.control.timezones import canonical_timezone
 from statnive.control.tokens import digest_of
@@ -89,6 +93,7 @@ class Parsers:
             "import": lambda data: msgspec.msgpack.decode(data, type=list[Entry]),
             "settings": self._settings,
             "certificate": self._certificate,
+            "passkey": self._passkey,
         }
 
     def _event(self, data: bytes) -> None:
@@ -139,6 +144,29 @@ class Parsers:
         key.write_bytes(data)
         key.chmod(0o600)
         make_context(certificate, key)
+
+    def _passkey(self, data: bytes) -> None:
+        """As what an authenticator says when it signs, and when a passkey is made."""
+        challenge, place = bytes(56), Place("https://example.com", "example.com")
+        passkey = Passkey(1, 1, data[:32], data[-80:], bytes(32), place.host, "x", 0, 0, None)
+
+        def credential(kind: str) -> dict[str, object]:
+            client = {"type": kind, "challenge": to_base64(challenge), "origin": place.origin}
+            told = {
+                "clientDataJSON": msgspec.json.encode(client),
+                "userHandle": bytes(32),
+                "signature": data[-70:],
+            }
+            response = {**told, "attestationObject": data, "authenticatorData": data}
+            name = to_base64(data[:32])
+            said = {key: to_base64(value) for key, value in response.items()}
+            return {"id": name, "rawId": name, "type": "public-key", "response": said}
+
+        with suppress(StatniveError):
+            passkey_check.signed(credential("webauthn.get"), challenge, place, passkey)
+        made = credential("webauthn.create")
+        passkey_check.told(made)
+        passkey_check.registered(made, challenge, place)
 
 
 # What refuses an input: our own errors, and those of msgspec, which every caller turns into one of ours.

@@ -20,7 +20,7 @@ import attrs
 import httpx
 
 from chaos.security.attack import expect
-from chaos.statnive_node import StatniveNode
+from chaos.statnive_node import NO_TLS, StatniveNode
 from chaos.tls_pair import make_pair
 
 SITE, FOREIGN = "example.com", "foreign.example"
@@ -147,7 +147,7 @@ class Stage:
     def client(self, door: str = "plain", **more: Any) -> httpx.Client:
         """A well-behaved client from an address of its own."""
         host, port = self.plain if door == "plain" else self.tls
-        verify: ssl.SSLContext | bool = self.pair.client("h2", "http/1.1") if door == "tls" else False
+        verify: ssl.SSLContext = self.pair.client("h2", "http/1.1") if door == "tls" else NO_TLS
         headers = {"user-agent": AGENT, "x-forwarded-for": next(ADDRESSES), **more.pop("headers", {})}
         scheme = "http" if door == "plain" else "https"
         return httpx.Client(
@@ -162,7 +162,7 @@ class Stage:
         # A Unix socket's path is limited to 107 bytes; by way of the directory's descriptor it always fits.
         directory = os.open(self.node.data_dir, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            transport = httpx.HTTPTransport(uds=f"/proc/self/fd/{directory}/control.sock")
+            transport = httpx.HTTPTransport(uds=f"/proc/self/fd/{directory}/control.sock", verify=NO_TLS)
             with httpx.Client(transport=transport, base_url=CONTROL, timeout=TIMEOUT_S) as client:
                 answer = client.request(method, path, json=body, content=raw, params=query)
         finally:

@@ -11,9 +11,9 @@ Not in it: the time before the kernel's bytes were read (`acceptor_queue_seconds
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -39,15 +39,18 @@ class AckTimes:
         # (when, the counts before what came then): one a minute at most, and only where something came.
         self._before: deque[tuple[float, list[int]]] = deque(maxlen=int(RECENT_S / _STEP_S) + 1)
 
-    def add(self, asked: Mapping[float, int]) -> None:
-        """Answers that were just given: how many requests were read at which time."""
+    def add(self, asked: Sequence[float]) -> None:
+        """Answers that were just given: when each request was read, the first one first."""
         now = self.clock()
         if not self._before or now - self._before[-1][0] >= _STEP_S:
             self._before.append((now, self._counts.copy()))
-        for asked_at, requests in asked.items():
-            waited_s = now - asked_at
-            self._counts[bisect_left(BOUNDS_S, waited_s)] += requests
-            self._sum_s += waited_s * requests
+        start = 0
+        while start < len(asked):  # once for each time, not for each request
+            waited_s = now - asked[start]
+            end = bisect_right(asked, asked[start], start)
+            self._counts[bisect_left(BOUNDS_S, waited_s)] += end - start
+            self._sum_s += waited_s * (end - start)
+            start = end
 
     def recent(self) -> list[int]:
         """The counts of the last five to six minutes, by bucket."""

@@ -43,6 +43,7 @@ _LEVELS = {
     "drift": logging.ERROR,
     "bug": logging.ERROR,
     "reader_refused": logging.ERROR,
+    "closing_failed": logging.WARNING,
     "reader_user": logging.WARNING,
     "insert_failed": logging.WARNING,
     "erase_failed": logging.WARNING,

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import select
 import socket
-from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
 from operator import attrgetter
@@ -176,9 +175,8 @@ class FastLane:
             self._look_at_clocks()
             idle_until = self._now + self._config.idle_deadline_s
             chunk = waiters[start : start + ANSWERS_PER_ROUND]
-            asked = Counter(
-                map(_ASKED_AT, chunk)
-            )  # before an answer lets the next request of its connection in
+            # Before an answer lets the next request of its connection in.
+            asked = list(map(_ASKED_AT, chunk))
             for connection in chunk:
                 if connection.closed:
                     continue

@@ -8,9 +8,10 @@ Invariants: I1 one block at a time, of whole frames, contiguous; I2 a block's LS
             every retry and replay sends the same rows under the same token; I3 done_lsn moves only after the insert
             succeeded (embedded: and reached the disk), and is durable before a segment is given back; I4 nothing is
             held in memory beyond one block; I5 only the answer to a block's first attempt is believed: after
-            anything else the block is in doubt, and is counted and repaired by `settle_block`; I6 a row that the ledger
-            of erasures says is gone is not inserted (again): the eraser changes the ledger between two blocks only
-            (`turn`), so that all attempts with a block leave out the same rows.
+            anything else, and for all that the log holds where the state file is gone, the block is in doubt, and is
+            counted and repaired by `settle_block`; I6 a row that the ledger of erasures says is gone is not inserted
+            (again): the eraser changes the ledger between two blocks only (`turn`), so that all attempts with a block
+            leave out the same rows.
 Failure:    Retryable: the same block again, for ever, with capped backoff and jitter. PoisonBlock: the bad rows are
             found, kept in quarantine files, reported and left out. Anything else ends the process.
 Shutdown:   `close()`; what is durable is inserted, bounded by the node's drain deadline, then `run` returns. What
@@ -92,6 +93,8 @@ class WriterHandle:
         self.clock = clock
         self.report = report  # (kind, text): something an operator must know
         self.state = state or WriterState(log.log_id, 0)
+        # Without a state nobody knows which of the log's rows are in ClickHouse: each of their blocks is in doubt.
+        self.doubted_lsn = 0 if state is not None else log.durable_lsn
         if self.state.log_id != log.log_id:
             # A log made anew (its segments were removed) counts on from the old one's LSNs, under a new id. A block
             # that was in flight can't be sent again: its rows went with the old log.
@@ -246,7 +249,7 @@ class _Writer:
             handle.left_out += len(taken.left_out)
             gone = LogRows(handle.log.log_id, first, last, len(taken.left_out))
             await self._in_thread(lambda: handle.book.change(lambda ledger: ledger.leave_out(gone)))
-        await self._insert(block, taken, in_doubt=False)
+        await self._insert(block, taken, in_doubt=first <= handle.doubted_lsn)
 
     async def _take(self, frames: list[Frame]) -> _Taken:
         """Keeps I6."""
@@ -277,8 +280,16 @@ class _Writer:
         handle.last_insert_at = handle.clock()
         progress, handle.progress = handle.progress, trio.Event()
         progress.set()
-        keep_since_us = int((handle.clock() - handle.keep_s) * 1_000_000)
-        await self._in_thread(partial(handle.log.trim, block.last_lsn, keep_since_us=keep_since_us))
+        now_us, keep_us = int(handle.clock() * 1_000_000), int(handle.keep_s * 1_000_000)
+        # Also what seems to be of the next `keep_s`: after a small step back of the clock, visits are still whole.
+        await self._in_thread(
+            partial(
+                handle.log.trim,
+                block.last_lsn,
+                keep_since_us=now_us - keep_us,
+                keep_until_us=now_us + keep_us,
+            )
+        )
 
     async def _until_inserted(self, block: Block, taken: _Taken, *, in_doubt: bool) -> Block:
         """Try until ClickHouse has the block's rows, each once; the block with the rows that it refused set aside."""

@@ -1,6 +1,6 @@
 """ClickHouse as the node uses it: one writer, a few readers, migrations before either.
 
-Owns:       a writer's client, an admin's, and at most `query_threads` readers'.
+Owns:       a writer's client, an admin's, one that closes days, and at most `query_threads` readers'.
 Inputs:     insert blocks; functions that read with a reader's client.
 Outputs:    rows in ClickHouse; answers; what was found and repaired.
 Invariants: I1 nothing is inserted or read before the migrations are applied, and the embedded engine is not opened
@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
-from statnive.clickhouse import erase, repair, verify
+from statnive.clickhouse import closing, erase, repair, verify
 from statnive.clickhouse.client import Client, connect
 from statnive.clickhouse.dedup_log import repair_dedup_logs
 from statnive.clickhouse.embedded import ENGINE_DIR
@@ -40,6 +41,7 @@ T = TypeVar("T")
 YIELD_EVERY = 5  # inserts: the engine starts threads as it goes
 # How long the drift check waits for a block in doubt before it says that it could not be made.
 DRIFT_PATIENCE_S = 5.0
+CLOSE_DEADLINE_S = 180.0
 
 
 class Engine:
@@ -71,6 +73,7 @@ class Engine:
         self._notes: list[str] = []
         self._admin: Client | None = None
         self._writer: Client | None = None
+        self._closer: Client | None = None
         self._readers: LifoQueue[Client] = LifoQueue()
         self.migrated = False
         self._left_over = True  # whether a repair, of this process or an earlier one, may have been cut off
@@ -223,6 +226,26 @@ class Engine:
         finally:
             self._readers.put(client)
 
+    def days_due(self, making: closing.Making, now: datetime) -> list[closing.Day]:
+        """Days to be closed (closing.py); [] on a cluster. Raises Retryable, ConfigError."""
+        return [] if self._config.cluster else closing.due(self._prepare_closer(), making.sums, now)
+
+    def close_day(
+        self, making: closing.Making, day: closing.Day, now: datetime, is_stopping: Callable[[], bool]
+    ) -> bool:
+        """Close one of them, beside whatever else is going on; whether it is closed. Raises Retryable, ConfigError."""
+        memory = self._config.memory_bytes_max
+        return closing.close(self._prepare_closer(), day, making, now, memory, is_stopping)
+
+    def _prepare_closer(self) -> Client:
+        if not self.migrated:
+            self.prepare()
+        if self._closer is None:
+            self._closer = connect(
+                self._config, self._data_dir, purpose="writer", deadline_s=CLOSE_DEADLINE_S
+            )
+        return self._closer
+
     def check_reader(self) -> str:
         """Connect a reader; what an operator should know of its user, or "". Raises ConfigError for a reader_user that
         is not read-only or has no limits, and Retryable when the server is down.
@@ -240,9 +263,9 @@ class Engine:
     def close(self) -> None:
         """Close every client."""
         with self._lock:
-            for client in (self._writer, self._admin):
+            for client in (self._writer, self._admin, self._closer):
                 if client is not None:
                     client.close()
-            self._writer = self._admin = None
+            self._writer = self._admin = self._closer = None
             while not self._readers.empty():
                 self._readers.get_nowait().close()

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import attrs
 
-from statnive.clickhouse import repair, verify
+from statnive.clickhouse import closing, repair, verify
 from statnive.clickhouse.client import RAW_TABLE, Client
 from statnive.clickhouse.failures import Unavailable
 from statnive.erasures import Book, Erasure, LogRows, Span, Swap, months_between
@@ -85,9 +85,9 @@ def erase_month(client: Client, erasure: Erasure, month: int, lsn: int, book: Bo
             "events can be erased",
             ambiguous=False,
         )
-    conditions = _conditions(
-        client, months_between(erasure.events, month), months_between(erasure.rollups, month)
-    )
+    counted_spans = list(months_between(erasure.rollups, month))
+    conditions = _conditions(client, months_between(erasure.events, month), counted_spans)
+    closing.forget(client, month, _condition(counted_spans), {span.site_id for span in counted_spans})
     raw = _count_raw(client, month, conditions[RAW_TABLE])
     tables: dict[str, str] = {}
     counted: dict[str, int] = {}

@@ -10,11 +10,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from statnive.control.site_items import SiteItems, checked_name
 from statnive.control.snapshot import Funnel
 from statnive.errors import Rejected
 
 FUNNELS_MAX: Final = 100  # of one site
-NAME_CHARS_MAX: Final = 100
 
 TABLE: Final = (
     """CREATE TABLE funnels (
@@ -28,17 +28,15 @@ TABLE: Final = (
     ) STRICT""",
 )
 
+FUNNELS: Final = SiteItems("funnel", "funnels", "name, steps, window_s", Funnel, FUNNELS_MAX)
+
 
 def add(
     connection: sqlite3.Connection, site_id: int, name: str, steps: str, window_s: int, now_s: int
 ) -> Funnel:
     """A new funnel. Raises Rejected."""
-    name = name.strip()
-    if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
-        raise Rejected("name", f"has 1 to {NAME_CHARS_MAX} printable characters")
-    (count,) = connection.execute("SELECT count(*) FROM funnels WHERE site_id = ?", (site_id,)).fetchone()
-    if count >= FUNNELS_MAX:
-        raise Rejected("name", f"the site has the limit of {FUNNELS_MAX} funnels already")
+    name = checked_name(name)
+    FUNNELS.require_room(connection, site_id, "name")
     try:
         made = connection.execute(
             "INSERT INTO funnels (site_id, name, steps, window_s, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -48,23 +46,3 @@ def add(
         raise Rejected("name", f"the site has a funnel {name} already; remove it first") from None
     assert made.lastrowid is not None
     return Funnel(made.lastrowid, name, steps, window_s)
-
-
-def remove(connection: sqlite3.Connection, site_id: int, funnel_id: int) -> Funnel:
-    """Forget a funnel. Raises Rejected."""
-    found = connection.execute(
-        "SELECT id, name, steps, window_s FROM funnels WHERE site_id = ? AND id = ?", (site_id, funnel_id)
-    ).fetchone()
-    if found is None:
-        raise Rejected("funnel", f"{funnel_id} is no funnel of this site")
-    connection.execute("DELETE FROM funnels WHERE id = ?", (funnel_id,))
-    return Funnel(*found)
-
-
-def by_site(connection: sqlite3.Connection) -> dict[int, tuple[Funnel, ...]]:
-    """Every site's funnels, by id."""
-    found: dict[int, tuple[Funnel, ...]] = {}
-    rows = connection.execute("SELECT site_id, id, name, steps, window_s FROM funnels ORDER BY id")
-    for site_id, *values in rows:
-        found[site_id] = (*found.get(site_id, ()), Funnel(*values))
-    return found

@@ -87,9 +87,10 @@ def in_use(connection: sqlite3.Connection, site_id: int | None = None) -> dict[i
 
 
 def of_site(connection: sqlite3.Connection, site_id: int) -> list[tuple[Goal, bool]]:
-    """Every goal that the site has or had, and whether it was removed."""
+    """Every goal that the site has or had, and whether it was removed; those that were come last."""
     rows = connection.execute(
-        f"SELECT removed_at IS NOT NULL, {_COLUMNS} FROM goals WHERE site_id = ? ORDER BY id",  # noqa: S608
+        f"SELECT removed_at IS NOT NULL, {_COLUMNS} FROM goals WHERE site_id = ? "  # noqa: S608
+        "ORDER BY removed_at IS NOT NULL, id",
         (site_id,),
     )
     return [(_goal(columns), bool(removed)) for removed, *columns in rows]

@@ -11,6 +11,7 @@ import sqlite3
 from datetime import date
 from typing import Final
 
+from statnive.control.site_items import SiteItems
 from statnive.control.snapshot import Note
 from statnive.errors import Rejected
 
@@ -28,6 +29,8 @@ TABLE: Final = (
     "CREATE INDEX notes_by_site ON notes (site_id, day)",
 )
 
+NOTES: Final = SiteItems("note", "notes", "day, text", Note, NOTES_MAX, "day, id")
+
 
 def add(connection: sqlite3.Connection, site_id: int, day: str, text: str, now_s: int) -> Note:
     """A new note at a local day of the site, YYYY-MM-DD. Raises Rejected."""
@@ -40,30 +43,9 @@ def add(connection: sqlite3.Connection, site_id: int, day: str, text: str, now_s
     text = text.strip()
     if not 0 < len(text) <= TEXT_CHARS_MAX or not text.isprintable():
         raise Rejected("text", f"has 1 to {TEXT_CHARS_MAX} printable characters on one line")
-    (count,) = connection.execute("SELECT count(*) FROM notes WHERE site_id = ?", (site_id,)).fetchone()
-    if count >= NOTES_MAX:
-        raise Rejected("text", f"the site has the limit of {NOTES_MAX} notes already; remove one first")
+    NOTES.require_room(connection, site_id, "text")
     made = connection.execute(
         "INSERT INTO notes (site_id, day, text, created_at) VALUES (?, ?, ?, ?)", (site_id, day, text, now_s)
     )
     assert made.lastrowid is not None
     return Note(made.lastrowid, day, text)
-
-
-def remove(connection: sqlite3.Connection, site_id: int, note_id: int) -> Note:
-    """Forget a note. Raises Rejected."""
-    found = connection.execute(
-        "SELECT id, day, text FROM notes WHERE site_id = ? AND id = ?", (site_id, note_id)
-    ).fetchone()
-    if found is None:
-        raise Rejected("note", f"{note_id} is no note of this site")
-    connection.execute("DELETE FROM notes WHERE id = ?", (note_id,))
-    return Note(*found)
-
-
-def by_site(connection: sqlite3.Connection) -> dict[int, tuple[Note, ...]]:
-    """Every site's notes, by day."""
-    found: dict[int, tuple[Note, ...]] = {}
-    for site_id, *values in connection.execute("SELECT site_id, id, day, text FROM notes ORDER BY day, id"):
-        found[site_id] = (*found.get(site_id, ()), Note(*values))
-    return found

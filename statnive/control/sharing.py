@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import attrs
 
+from statnive.control.site_items import checked_name
 from statnive.errors import Rejected
 
 LINKS_MAX: Final = 200  # of a site
-NAME_CHARS_MAX: Final = 100
 DAYS_MAX: Final = 3_650
 DAY_S: Final = 86_400
 
@@ -64,9 +64,7 @@ def add(
     now: int,
 ) -> SharedLink:
     """A new link; `password` is a hash or "". Raises Rejected."""
-    name = name.strip()
-    if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
-        raise Rejected("name", f"has 1 to {NAME_CHARS_MAX} printable characters")
+    name = checked_name(name)
     if days is not None and not 1 <= days <= DAYS_MAX:
         raise Rejected("days", f"must be from 1 to {DAYS_MAX}")
     (count,) = connection.execute(

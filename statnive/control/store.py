@@ -222,7 +222,7 @@ class ControlStore:
     def remove_segment(self, domain: str, segment_id: int) -> Segment:
         """Forget a saved filter. Raises Rejected."""
         with self._change() as connection:
-            return segments.remove(connection, _site(connection, domain).id, segment_id)
+            return segments.SEGMENTS.remove(connection, _site(connection, domain).id, segment_id)
 
     def add_note(self, domain: str, day: str, text: str) -> Note:
         """A new note at a local day of a site. Raises Rejected naming the field."""
@@ -232,7 +232,7 @@ class ControlStore:
     def remove_note(self, domain: str, note_id: int) -> Note:
         """Forget a note. Raises Rejected."""
         with self._change() as connection:
-            return notes.remove(connection, _site(connection, domain).id, note_id)
+            return notes.NOTES.remove(connection, _site(connection, domain).id, note_id)
 
     def add_funnel(self, domain: str, name: str, steps: str, window_s: int) -> Funnel:
         """A new saved funnel of a site. Raises Rejected naming the field."""
@@ -243,7 +243,7 @@ class ControlStore:
     def remove_funnel(self, domain: str, funnel_id: int) -> Funnel:
         """Forget a saved funnel. Raises Rejected."""
         with self._change() as connection:
-            return funnels.remove(connection, _site(connection, domain).id, funnel_id)
+            return funnels.FUNNELS.remove(connection, _site(connection, domain).id, funnel_id)
 
     def add_token(self, new: NewToken, secret: str) -> Token:
         """A new API token; its secret is not kept. Raises Rejected naming the field."""
@@ -296,9 +296,9 @@ def _sites(connection: sqlite3.Connection) -> list[Site]:
     parts: dict[int, tuple[str, str, str, set[str]]] = {}
     for site_id, domain, timezone, currency, host in rows:
         parts.setdefault(site_id, (domain, timezone, currency, set()))[3].add(host)
-    reachable, saved = goals.in_use(connection), segments.by_site(connection)
-    stepped, excluded = funnels.by_site(connection), exclusions.by_site(connection)
-    noted, lasting = notes.by_site(connection), retention.by_site(connection)
+    reachable, saved = goals.in_use(connection), segments.SEGMENTS.by_site(connection)
+    stepped, excluded = funnels.FUNNELS.by_site(connection), exclusions.by_site(connection)
+    noted, lasting = notes.NOTES.by_site(connection), retention.by_site(connection)
     return [
         Site(
             id=site_id,

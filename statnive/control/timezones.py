@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import zoneinfo
+from functools import cache
 from typing import Final
 
 from statnive.errors import Rejected
@@ -18,7 +19,7 @@ def canonical_timezone(field: str, text: str) -> str:
     name = text.strip()
     if len(name) > ZONE_CHARS_MAX:
         raise Rejected(field, f"has {len(name)} characters; a time zone's name has at most {ZONE_CHARS_MAX}")
-    known = zoneinfo.available_timezones() - _NO_PLACES
+    known = _known()
     if name in known:
         return name
     if not name:
@@ -28,7 +29,13 @@ def canonical_timezone(field: str, text: str) -> str:
     raise Rejected(field, f"{name!r} is no IANA time zone; {hint}")
 
 
-def _closest(name: str, known: set[str]) -> list[str]:
+@cache
+def _known() -> frozenset[str]:
+    """Looked up once: it opens every file of the database, and they change with the system alone."""
+    return frozenset(zoneinfo.available_timezones() - _NO_PLACES)
+
+
+def _closest(name: str, known: frozenset[str]) -> list[str]:
     """Up to three zones: right but for the case, the zone of that place ("Berlin"), or similar spellings."""
     wanted = name.replace(" ", "_").lower()
     by_lower = {zone.lower(): zone for zone in sorted(known)}

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import attrs
 
+from statnive.control.site_items import checked_name
 from statnive.errors import Rejected
 
 TOKENS_MAX: Final = 1_000  # in use at the same time
-NAME_CHARS_MAX: Final = 100
 DAYS_MAX: Final = 3_650
 DAY_S: Final = 86_400
 SHOWN_CHARS: Final = 9
@@ -95,9 +95,7 @@ class NewToken:
 
     def checked(self, now: int) -> Token:
         """The token with id 0. Raises Rejected naming the field and what is allowed."""
-        name = self.name.strip()
-        if not 1 <= len(name) <= NAME_CHARS_MAX or not name.isprintable():
-            raise Rejected("name", f"has 1 to {NAME_CHARS_MAX} printable characters")
+        name = checked_name(self.name)
         for scope in self.scopes:
             if scope not in list(TokenScope):
                 raise Rejected("scope", f"{scope[:40]!r} is unknown; allowed: {', '.join(TokenScope)}")

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from statnive.errors import Rejected, StatniveError
-from statnive.query import raw, rollup
+from statnive.query import closed, raw, rollup
 from statnive.query.figures import metric, order_sql, percent, scaled
 from statnive.query.model import (
     LIMIT_MAX,
@@ -68,11 +68,12 @@ def run(reader: Reader, query: Query, limits: Limits = LIMITS) -> Result:
     ask = asker(reader)
     parts = rollup.parts_of(needs)
     share = None if parts else sample_share(reader, query, limits.raw_rows_max)
+    days = closed.closed_of(reader, needs) if parts else None
 
     def statements(more: str = "", tail: str = "", **bound: int) -> list[Statement]:
         if parts is None:
             return [raw.statement_of(needs, share, more, tail, bound)]
-        return [rollup.statement_of(needs, part, more, tail, bound) for part in parts]
+        return [rollup.statement_of(needs, part, days, more, tail, bound) for part in parts]
 
     total: int | None
     if needs.dimensions:

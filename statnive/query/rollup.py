@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from statnive.query import closed
 from statnive.query.columns import ROLLUP_COLUMNS, STEPS, Binder, condition, goal_ids, ids_sql, text_test
 from statnive.query.model import Query, Test
 from statnive.query.needs import Kind, Needs
@@ -81,10 +82,20 @@ def parts_of(needs: Needs) -> list[Part] | None:
 
 
 def statement_of(
-    needs: Needs, part: Part, more: str = "", tail: str = "", bound: Mapping[str, int] | None = None
+    needs: Needs,
+    part: Part,
+    days: closed.Closed | None = None,
+    more: str = "",
+    tail: str = "",
+    bound: Mapping[str, int] | None = None,
 ) -> Statement:
-    """The statement over a part's rollup; `more` columns of the groups, `tail` orders and cuts."""
+    """The statement over a part's rollup, of closed `days` over their numbers; `more` columns of the groups, `tail`
+    orders and cuts.
+    """
     binder, query = Binder(), needs.query
+    if days is not None and days.carries(part.table):
+        behind = " ".join(piece for piece in (_having(needs), tail) if piece)
+        return closed.statement_of(needs, part.table, part.bases, days, behind, more, bound or {})
     columns = _dimension_columns(needs, part.table)
     where_text = _conditions(needs, part.table, binder)
     group = f"GROUP BY {', '.join(f'd{n}' for n in range(len(columns)))}" if columns else ""

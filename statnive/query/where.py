@@ -13,7 +13,7 @@ tests/query/test_choke_point.py walks the code and refuses SQL that goes around 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -40,6 +40,7 @@ class Table(StrEnum):
     DAILY_GEO = "daily_geo"
     DAILY_DEVICES = "daily_devices"
     DAILY_EVENTS = "daily_events"
+    CLOSED_DAYS = "closed_days"
 
 
 _TYPES: Final = {TimeColumn.DAY: "Date", TimeColumn.HOUR: "DateTime('UTC')", TimeColumn.TS: "DateTime('UTC')"}
@@ -109,6 +110,15 @@ class Where:
         """
         sql = f"SELECT {columns} FROM {Table(table)} {self.text} {tail}".rstrip()  # noqa: S608
         return _statement(sql, _merged(self.parameters, bound))
+
+
+def union(statements: Sequence[Statement]) -> Statement:
+    """The rows of all of them, which have the same columns and give one name one value."""
+    assert statements, "a union of nothing"
+    parameters: dict[str, Any] = {}
+    for statement in statements:
+        parameters = _merged(parameters, statement.parameters)
+    return _statement(" UNION ALL ".join(statement.sql for statement in statements), parameters)
 
 
 def _statement(sql: str, parameters: Mapping[str, Any]) -> Statement:

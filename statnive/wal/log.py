@@ -34,6 +34,7 @@ from statnive.wal.reader import FrameDamaged, Reader, Span, spans_from
 from statnive.wal.recovery import Recovery, recover, write_id
 from statnive.wal.segment import Segment
 
+_EVER_US: Final = 2**63
 SPARES_MAX: Final = 2
 SEGMENTS_MIN: Final = (
     4  # below `refuse_at_share` of the limit there must be room to rotate while others are kept
@@ -297,18 +298,19 @@ class Log:
 
     # --- trimming -------------------------------------------------------------------------------------------
 
-    def trim(self, through_lsn: int, *, keep_since_us: int) -> int:
+    def trim(self, through_lsn: int, *, keep_since_us: int, keep_until_us: int = _EVER_US) -> int:
         """Remove or reuse segments wholly up to `through_lsn` (keeps I6); how many.
 
         The caller has made the checkpoint `through_lsn` durable. Segments written to since `keep_since_us`
         stay, but only while the log is small: above half of what `nearly_full` allows, room for new events
-        comes first. Raises Fatal.
+        comes first. Nor do they stay if their time is after `keep_until_us`: a clock that ran ahead and was
+        put right would keep them, and all that come after them, until it is as late again. Raises Fatal.
         """
         done: list[Segment] = []
         with self._read_lock:
             with self._lock:
                 while len(self._segments) > 1 and self._may_trim(
-                    self._segments[0], through_lsn, keep_since_us
+                    self._segments[0], through_lsn, keep_since_us, keep_until_us
                 ):
                     segment = self._segments.pop(0)
                     self._trimmed_lsn = segment.last_lsn
@@ -323,9 +325,10 @@ class Log:
                 raise Fatal(f"the log in {self._directory} can't be trimmed: {error}") from error
         return len(done)
 
-    def _may_trim(self, segment: Segment, through_lsn: int, keep_since_us: int) -> bool:
+    def _may_trim(self, segment: Segment, through_lsn: int, keep_since_us: int, keep_until_us: int) -> bool:
         pressed = self._bytes_used > self._refuse_bytes // 2
-        return segment.last_lsn <= through_lsn and (pressed or segment.last_commit_us < keep_since_us)
+        recent = keep_since_us <= segment.last_commit_us <= keep_until_us
+        return segment.last_lsn <= through_lsn and (pressed or not recent)
 
     def _dispose(self, segments: list[Segment]) -> None:
         with self._spare_lock:

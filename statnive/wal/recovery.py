@@ -73,6 +73,24 @@ class Recovery:
     torn_bytes: int  # wiped behind the last good frame: a write that was never acknowledged
     corruptions: tuple[Corruption, ...]
 
+    def tell(self, report: Callable[..., None]) -> None:
+        """Report each thing found, as `report(kind, text, **figures)`: nothing of it is silent."""
+        if self.torn_bytes:
+            report(
+                "torn_write",
+                f"a torn last frame of {self.torn_bytes} bytes was cut off; it was never acknowledged",
+            )
+        for found in self.corruptions:
+            if not found.known:
+                report(
+                    "corruption",
+                    f"{found.damage} of {found.segment or 'the log'} at {found.offset}: {found.bytes} bytes are bad, "
+                    f"{found.lost_rows} acknowledged events are lost; the bytes are kept in {found.set_aside}",
+                    lost_rows=found.lost_rows,
+                )
+        if self.rows:
+            report("replay", f"{self.rows} events of the last run go into ClickHouse now")
+
 
 @attrs.frozen
 class LogId:

@@ -75,7 +75,8 @@ class StateFile:
         except BrokenSeal as error:
             raise Fatal(
                 f"{self._path} is damaged ({error}); without it nobody knows which events are in ClickHouse: "
-                "restore it from a backup, or remove it to send the whole log again, checked row by row"
+                "restore it from a backup, or remove it: then all that the log holds is checked row by row, and sent "
+                "where it is missing"
             ) from None
         except OSError as error:
             raise Fatal(f"{self._path} can't be read: {error}") from error

@@ -129,7 +129,7 @@ class IngestApp:
         except Overloaded as overload:
             return self._routes.overloaded(overload, len(taken.rows))
         await batch.wait_durable()
-        self.ack_times.add({asked_at: 1})
+        self.ack_times.add([asked_at])
         return taken.answer
 
 

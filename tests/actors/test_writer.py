@@ -105,6 +105,9 @@ class Fixture:
 
     async def drain(self, sink: FakeSink) -> None:
         self.handle.close()
+        await self.drain_when_closed(sink)
+
+    async def drain_when_closed(self, sink: FakeSink) -> None:
         with trio.fail_after(20):
             await writer.run(self.handle, sink)
 
@@ -162,6 +165,24 @@ async def test_the_checkpoint_never_moves_past_a_block_that_failed(tmp_path: Pat
         assert fixture.handle.done_lsn == 0
         assert {rows for _, rows in sink.attempts} == {1}
         nursery.cancel_scope.cancel()
+
+
+async def test_without_the_state_file_all_that_the_log_holds_is_in_doubt(tmp_path: Path) -> None:
+    fixture = Fixture(tmp_path)
+    fixture.append("/a", "/b")
+    await fixture.drain(FakeSink())
+    fixture.log.close()
+    (tmp_path / "wal" / "writer.state").unlink()
+    fixture.open()
+    second = FakeSink()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fixture.drain_when_closed, second)
+        fixture.handle.notify(fixture.log.durable_lsn)
+        await fixture.handle.wait_inserted(2)
+        fixture.append("/c")
+        fixture.handle.close()
+    assert [(block.first_lsn, block.last_lsn) for block in second.settled] == [(1, 2)]
+    assert second.events == ["settle", "flush", "insert", "flush"]
 
 
 async def test_a_block_of_the_last_run_is_sent_again_as_it_was(tmp_path: Path) -> None:
@@ -246,9 +267,9 @@ async def test_what_is_in_reaches_the_disk_before_the_checkpoint_and_that_before
         save(state)
         sink.events.append(f"checkpoint {state.done_lsn}")
 
-    def trimmed(through_lsn: int, *, keep_since_us: int) -> int:
+    def trimmed(through_lsn: int, *, keep_since_us: int, keep_until_us: int) -> int:
         sink.events.append(f"trim {through_lsn}")
-        return trim(through_lsn, keep_since_us=keep_since_us)
+        return trim(through_lsn, keep_since_us=keep_since_us, keep_until_us=keep_until_us)
 
     monkeypatch.setattr(fixture.state_file, "save", saved)
     monkeypatch.setattr(fixture.log, "trim", trimmed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import attrs
 import pytest
 
@@ -11,7 +13,9 @@ from chaos.bench.query_growth import Growth
 from chaos.bench.query_http import Acks, Timing, quantile, questions
 from chaos.bench.query_plot import plot
 from chaos.bench.query_receipt import TARGETS, Found, render, verdicts
+from statnive.clickhouse import closing
 from statnive.clickhouse.verify import drift
+from statnive.day_closing import MAKING
 from statnive.query import reports
 
 MADE = Made(200_000_000, 405, 600.0, 90.0, 30.0, 9_000_000_000)
@@ -30,7 +34,7 @@ def found(**changed) -> Found:
         alone=[Acks(10.0, 40.0, 5_000.0, 0)],
         beside=[Acks(11.0, 42.0, 5_000.0, 80)],
         growths=[Growth("pages of the site", "pages", (10, 1_000), {"pages": [2.0, 8.0]})],
-        saved=[query_cache.Saved("watched", 10, 1.0, 12.0, 100.0, 10.0)],
+        saved=[query_cache.Saved("watched", 10, 1.0, 12.0, 60.0, 100.0, 10.0)],
         seconds=1_800.0,
     )
     return attrs.evolve(whole, **changed)
@@ -44,6 +48,8 @@ def test_the_data_go_through_the_views_and_the_history_is_the_week_moved(engine)
     admin = engine.connect("admin")
     query_data.insert_events(admin, day=LAST_DAY - 1, first=0, rows=400, only_site=30)
     assert drift(engine.writer) == []
+    day = closing.Day(30, query_data.EPOCH + timedelta(days=LAST_DAY - 1), closing.EVENTS_MIN, stale=False)
+    assert closing.close(engine.writer, day, MAKING, datetime(2027, 1, 1, tzinfo=UTC), 1024**3)
     query_data.copy_rollups(admin, first=LAST_DAY - 1, last=LAST_DAY - 1, back_days=(7, 14), only=(30,))
     for table in ROLLUPS:
         rows = admin.operator_query(
@@ -59,11 +65,12 @@ def test_the_data_go_through_the_views_and_the_history_is_the_week_moved(engine)
 
 
 def test_the_hour_cache_reads_each_report_once_an_hour_and_a_five_minute_one_twelve_times() -> None:
-    wall, office, alone = query_cache.play(COSTS)
+    wall, office, alone = query_cache.play(COSTS, dict.fromkeys(query_cache.PAGE, 50.0))
     page_s = sum(COSTS.values()) / 1_000
     assert wall.hour_s == pytest.approx(24 * page_s)
     assert wall.five_minutes_s == pytest.approx(288 * page_s)
     assert wall.share(wall.pipeline_s) == pytest.approx(1 - 24 / 288)
+    assert wall.share(wall.anew_s) == pytest.approx(1 - 24 / 288 / 5)
     assert wall.uncached_s == pytest.approx(1_440 * page_s)
     assert alone.hour_s == pytest.approx(2 * page_s)
     assert alone.five_minutes_s == pytest.approx(
@@ -81,7 +88,7 @@ def test_targets_are_met_or_not_by_the_figures() -> None:
         timings=[slow, refused],
         beside=[Acks(11.0, 45.0, 5_000.0, 80)],
         made=attrs.evolve(MADE, events_s=1_000.0),
-        saved=[query_cache.Saved("watched", 10, 3.0, 12.0, 100.0, 10.0)],
+        saved=[query_cache.Saved("watched", 10, 3.0, 12.0, 200.0, 100.0, 10.0)],
     )
     judged = dict(zip(TARGETS, verdicts(worse), strict=True))
     assert not any(verdict.met for verdict in judged.values())

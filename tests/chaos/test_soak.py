@@ -53,7 +53,7 @@ def test_the_report_tells_both_nodes_every_fault_and_what_is_red(tmp_path: Path)
 def test_a_green_report_says_so(tmp_path: Path) -> None:
     text = write_report(tmp_path, "python -m chaos.soak", 72.0, {"server": track("server")}).read_text()
     assert text.startswith("# Soak of 72 hours: green")
-    assert "Nothing: no acknowledged event lost, none doubled, nothing grew." in text
+    assert "Nothing: no acknowledged event lost, none doubled; nothing grew." in text
 
 
 def test_every_plot_that_the_report_shows_is_there_and_is_an_image(tmp_path: Path) -> None:
@@ -84,3 +84,9 @@ def test_a_stretch_without_traffic_is_red() -> None:
         "nothing was acknowledged in a stretch of 30 requests a second: its faults showed nothing"
     ]
     assert list(unfed([])), "nor does one that left no ledger show anything"
+
+
+def test_a_short_soak_does_not_say_that_nothing_grew(tmp_path: Path) -> None:
+    text = write_report(tmp_path, "python -m chaos.soak", 0.2, {"server": track("server")}).read_text()
+    assert "growth is not judged: that takes a soak of an hour" in text
+    assert "nothing grew" not in text

@@ -20,6 +20,7 @@ TITLES = [
     "0005_daily_geo",
     "0006_daily_devices",
     "0007_daily_events",
+    "0008_closed_days",
 ]
 LEDGER = "SELECT count() AS n, max(number) AS last FROM {database}.schema_migrations"
 
@@ -103,9 +104,9 @@ def test_a_comment_or_layout_change_is_no_change(engine, sql_dir):
 
 
 def test_a_database_newer_than_the_program_is_refused(engine, sql_dir):
-    (sql_dir / "0007_daily_events.sql.j2").unlink()
+    (sql_dir / "0008_closed_days.sql.j2").unlink()
     with pytest.raises(
-        SchemaMismatch, match="has migration 0007_daily_events, this program knows 0006_daily_devices"
+        SchemaMismatch, match="has migration 0008_closed_days, this program knows 0007_daily_events"
     ):
         migrate(engine.connect("admin"), sql_dir)
 
@@ -117,10 +118,10 @@ def test_a_gap_in_the_numbers_is_refused(sql_dir):
 
 
 def test_a_refused_statement_names_its_migration(engine, sql_dir):
-    (sql_dir / "0008_wrong.sql.j2").write_text(
+    (sql_dir / "0009_wrong.sql.j2").write_text(
         "CREATE TABLE {{ database }}.t (a NoSuchType) ENGINE = Memory;\n"
     )
-    with pytest.raises(MigrationFailed, match=r"0008_wrong, statement 1: .*NoSuchType"):
+    with pytest.raises(MigrationFailed, match=r"0009_wrong, statement 1: .*NoSuchType"):
         migrate(engine.connect("admin"), sql_dir)
 
 
@@ -133,7 +134,7 @@ def test_names_that_could_carry_sql_are_refused(database, cluster):
 @pytest.mark.parametrize("cluster", ["", "main"])
 def test_every_statement_of_either_rendering_parses(engine, cluster):
     statements = [text for m in render(SQL_DIR, "d", cluster, fsync=bool(cluster)) for text in m.statements]
-    assert len(statements) == (20 if cluster else 13)
+    assert len(statements) == (22 if cluster else 14)
     for text in statements:
         engine.writer.operator_query(f"EXPLAIN AST {text}")
         assert "ON CLUSTER" in text if cluster else "Replicated" not in text

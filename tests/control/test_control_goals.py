@@ -54,7 +54,7 @@ def test_a_removed_goal_leaves_the_snapshot_and_keeps_its_number_and_name(store:
     assert store.list_goals("example.com") == [(goal, True)]
     again = store.add_goal("example.com", SIGNUP)
     assert again.id == goal.id + 1
-    assert store.list_goals("example.com") == [(goal, True), (again, False)]
+    assert store.list_goals("example.com") == [(again, False), (goal, True)]  # the removed ones last
 
 
 def test_a_goal_there_already_is_refused_whatever_its_value(store: ControlStore) -> None:

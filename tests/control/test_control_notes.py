@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from statnive.control import notes
@@ -55,7 +56,7 @@ def test_what_is_no_day_or_no_line_of_text_is_refused(store, day, text, field):
 
 
 def test_a_site_has_a_limit_of_notes(store, monkeypatch):
-    monkeypatch.setattr(notes, "NOTES_MAX", 1)
+    monkeypatch.setattr(notes, "NOTES", attrs.evolve(notes.NOTES, most=1))
     store.add_note("a.example", "2026-11-03", "one")
     with pytest.raises(Rejected, match="limit of 1"):
         store.add_note("a.example", "2026-11-03", "two")

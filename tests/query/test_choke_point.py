@@ -1,9 +1,10 @@
 """No read goes around statnive.query.where: a walk over the code, and proof that the walk finds what it
 should.
 
-Refused: (1) SQL that reads a product table, anywhere but in query/where.py; verify, repair, erase and migrate.py,
-         the operator's statements over all sites, are the named exceptions; (2) in query/, any SELECT or FROM of
-         its own; (3) `operator_query` anywhere but in those exceptions; (4) making a Statement or a Where by hand.
+Refused: (1) SQL that reads a product table, anywhere but in query/where.py; verify, repair, erase, closing and
+         migrate.py, the operator's statements over all sites, are the named exceptions; (2) in query/, any SELECT or
+         FROM of its own; (3) `operator_query` anywhere but in those exceptions; (4) making a Statement or a Where by
+         hand.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from statnive.query.where import Table
 
 PACKAGE = Path(__file__).parents[2] / "statnive"
 CHOKE_POINT = "query/where.py"
-OPERATORS = {f"clickhouse/{name}.py" for name in ("verify", "repair", "erase", "migrate")}
+OPERATORS = {f"clickhouse/{name}.py" for name in ("verify", "repair", "erase", "migrate", "closing")}
 DEFINES_OPERATOR_QUERY = "clickhouse/client.py"
 
 _TABLES = rf"(?:{'|'.join(Table)})(?:_local)?"

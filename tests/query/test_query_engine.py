@@ -13,13 +13,15 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from statnive.clickhouse import closing
 from statnive.clickhouse.client import Client
 from statnive.clickhouse.migrate import migrate
 from statnive.config import ClickHouseConfig
 from statnive.control.snapshot import Site
+from statnive.day_closing import MAKING
 from statnive.errors import Rejected
 from statnive.event import Row
-from statnive.query import rollup
+from statnive.query import closed, rollup
 from statnive.query.engine import Limits, run
 from statnive.query.model import (
     CONVERSION_METRICS,
@@ -73,6 +75,7 @@ def stored(engine_dir: Path) -> Iterator[Worlds]:
         for start in range(0, len(rows), 97):
             engine.insert(*rows[start : start + 97])
         found.append(World(site, rows, around))
+    close_days(engine.connect("writer"), found)
     yield Worlds(engine.connect("reader"), found)
     admin.command(f"DROP DATABASE {engine.config.database}")
     engine.close()
@@ -163,21 +166,34 @@ def query_of(asked: dict[str, Any], stored: Worlds) -> tuple[Query, World]:
     return query, world
 
 
-@settings(max_examples=250, deadline=None)
-@given(asked=questions(), raw_only=st.booleans())
+def close_days(writer: Client, found: list[World]) -> None:
+    """Every other day of the worlds."""
+    for world in found:
+        for number in (-1, 1):
+            day = closing.Day(world.site.id, world.first_day + timedelta(days=number), 1, stale=False)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(closing, "EVENTS_MIN", 1)
+                assert closing.close(writer, day, MAKING, datetime(2027, 1, 1, tzinfo=UTC), 1024**3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(asked=questions(), way=st.sampled_from(["rollup", "closed days", "raw"]))
 def test_every_query_is_answered_as_counted_in_python(
-    stored: Worlds, asked: dict[str, Any], raw_only: bool
+    stored: Worlds, asked: dict[str, Any], way: str
 ) -> None:
     query, world = query_of(asked, stored)
     with pytest.MonkeyPatch.context() as patch:
-        if raw_only:
+        if way == "raw":
             patch.setattr(rollup, "parts_of", lambda needs: None)
+        if way == "closed days":
+            patch.setattr(closed, "DAYS_MIN", 1)
+            patch.setattr(closed, "NUMBERS_DAYS_MIN", 1)
         try:
             result = run(stored.reader, query)
         except Rejected as refused:
             event(f"refused: {refused.field}")
             return
-    event(result.source)
+    event(f"{result.source}, {way}")
     if result.source == "rollup" and not query.range.is_whole_days:
         # The hours' bounces and durations are those of visits that began in them: test_hours_… holds them.
         query = attrs.evolve(query, metrics=tuple(m for m in query.metrics if m not in OF_VISIT_HOURS))

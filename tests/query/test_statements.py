@@ -5,17 +5,19 @@ and nothing that came from outside is part of its text.
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from statnive.errors import Rejected
 from statnive.query import engine as query_engine
 from statnive.query import rollup
+from statnive.query.closed import SUMS
 from statnive.query.engine import run
 from statnive.query.funnels import Step, funnel, journeys
 from statnive.query.model import DIMENSIONS, METRICS, PROPS_PREFIX, And, Not, Op, Or, Query, Range, Test
@@ -38,13 +40,26 @@ MARK = "zq7"
 
 
 class Listener:
-    """A reading handle that keeps what it is asked."""
+    """A reading handle that keeps what it is asked; with `closed`, every other day of the first week is."""
 
-    def __init__(self) -> None:
+    def __init__(self, closed: date | None = None) -> None:
         self.heard: list[Statement] = []
+        self._closed = closed
 
     def query(self, statement: Statement) -> list[dict[str, Any]]:
         self.heard.append(statement)
+        is_mark = "AS is_month" in statement.sql
+        if self._closed and (is_mark or statement.sql.startswith("SELECT day, ")):
+            return [
+                {
+                    "day": self._closed + timedelta(days=number),
+                    "closing": number + 1,
+                    "is_month": number == 0,
+                    **dict.fromkeys(SUMS, 1),
+                }
+                for number in range(7)
+                if not (is_mark and number % 2)
+            ]
         return [{"events": 9_000_000_000}] if "sum(events) AS events" in statement.sql[:40] else []
 
 
@@ -102,20 +117,22 @@ def hold(heard: list[Statement], span: Range) -> None:
         st.sampled_from(DIMENSIONS) | HOSTILE.map(lambda text: PROPS_PREFIX + text), max_size=3, unique=True
     ).map(tuple),
     filter_=st.none() | FILTERS,
-    raw_only=st.booleans(),
+    way=st.sampled_from(["rollup", "closed days", "raw"]),
 )
 def test_every_statement_begins_with_the_site_and_the_time_and_binds_its_values(
-    span: Range, metrics: tuple[str, ...], dimensions: tuple[str, ...], filter_: Any, raw_only: bool
+    span: Range, metrics: tuple[str, ...], dimensions: tuple[str, ...], filter_: Any, way: str
 ) -> None:
-    listener = Listener()
+    listener = Listener(span.days.first if way == "closed days" else None)
     with pytest.MonkeyPatch.context() as patch:
-        if raw_only:
+        if way == "raw":
             patch.setattr(rollup, "parts_of", lambda needs: None)
         try:
             run(listener, Query(SITE, span, metrics, dimensions, filter_, total_rows=True))
         except Rejected:
             return
     hold(listener.heard, span)
+    for statement in listener.heard:
+        event("of closed days" if "UNION ALL" in statement.sql else "of one table")
 
 
 @settings(max_examples=60, deadline=None)

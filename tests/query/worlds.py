@@ -57,12 +57,13 @@ def rows_of(the_site: Site, around: date, seed: int, steps: int = 260) -> list[R
     times, visits, matcher = LocalTimes().of(the_site.timezone), VisitTable(1_800, 1_000), GoalMatcher(100)
     now = int(datetime(around.year, around.month, around.day, tzinfo=ZoneInfo(the_site.timezone)).timestamp())
     now -= 3 * 3_600
-    people = [bytes([number]) * 16 for number in range(1, 9)]
     rows: list[Row] = []
     for _ in range(steps):
         now += dice.choice([0, 3, 40, 200, 200, 900, 1_500, 5_000])
         who = dice.randrange(8)
-        rows.append(_row(the_site, dice, now, who, people[who], times, visits, matcher))
+        # On another day everybody is somebody else: the salt is the day's.
+        visitor = bytes([who + 1]) * 13 + times.at(now)[0].to_bytes(3, "big")
+        rows.append(_row(the_site, dice, now, who, visitor, times, visits, matcher))
     return rows
 
 

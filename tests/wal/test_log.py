@@ -261,6 +261,16 @@ def test_recent_segments_stay_while_there_is_room(sim: Any, small: WalConfig, ma
     assert log.bytes_used - spares <= log.bytes_limit * small.refuse_at_share / 2
 
 
+def test_segments_of_a_clock_that_ran_ahead_are_not_kept(sim: Any, small: WalConfig, make_rows: Any) -> None:
+    """Pitfall: a step of two days and back kept every segment after it for two days."""
+    log, _ = open_log(sim, small)
+    for at_us in (1_000, 90_000, 1_500, 1_500):  # the last frame of each begins the segment after it
+        fill_segment(log, make_rows, at_us=at_us)
+    keep = {"keep_since_us": 1_400, "keep_until_us": 2_000}
+    assert log.trim(log.durable_lsn, **keep) == 3, "the old one, and the two with frames of the future"
+    assert log.trim(log.durable_lsn, **keep) == 0, "what is recent stays"
+
+
 def test_the_bytes_used_are_what_is_on_disk(sim: Any, small: WalConfig, make_rows: Any) -> None:
     log, _ = open_log(sim, small)
     for number in range(14):

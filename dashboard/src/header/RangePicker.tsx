@@ -2,9 +2,10 @@
 
 import { days as daysText } from '../format';
 import { t } from '../i18n';
-import { type Range, todayIn } from '../state/dates';
+import { todayIn } from '../state/dates';
 import type { Route } from '../state/route';
 import { Icon } from '../ui/icons';
+import { useAfter } from '../ui/later';
 import { lazy, popover } from '../ui/lazy';
 import { Popover } from '../ui/Popover';
 
@@ -16,6 +17,8 @@ const Later = lazy(load, () => <StepFrame direction={1} />);
 
 export function RangePicker({ route, timezone }: { route: Route; timezone: string | undefined }) {
   const today = todayIn(timezone, new Date());
+  // Days are slow to write for the first time: their place is kept, and the page is drawn first.
+  const written = useAfter(true);
   return (
     <div class="range">
       <Earlier range={route.range} today={today} direction={-1} />
@@ -24,7 +27,11 @@ export function RangePicker({ route, timezone }: { route: Route; timezone: strin
         button={
           <>
             <Icon name="calendar" />
-            <span class="name">{labelOf(route.range)}</span>
+            {'from' in route.range ? (
+              <span class="name own">{written && daysText(route.range)}</span>
+            ) : (
+              <span class="name">{t.period[route.range.period]}</span>
+            )}
             <Icon name="down" />
           </>
         }
@@ -34,10 +41,6 @@ export function RangePicker({ route, timezone }: { route: Route; timezone: strin
       <Later range={route.range} today={today} direction={1} />
     </div>
   );
-}
-
-function labelOf(range: Range): string {
-  return 'period' in range ? t.period[range.period] : daysText(range);
 }
 
 /** What a step is while it is not known where it leads, and when it leads nowhere. */

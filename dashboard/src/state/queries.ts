@@ -47,13 +47,22 @@ function evict(): void {
   }
 }
 
+/**
+ * Answers that come together are drawn one after the other, each in a task of its own: drawing them all in one would
+ * keep a slow phone from answering.
+ */
+let turn = Promise.resolve();
+const ownTask = () => (turn = turn.then(() => new Promise((resolve) => setTimeout(resolve))));
+
 export async function load(entry: Entry): Promise<void> {
   if (entry.inFlight) return;
   const controller = new AbortController();
   entry.inFlight = controller;
   tell(entry);
   try {
-    entry.data = await get(entry.read, controller.signal);
+    const data = await get(entry.read, controller.signal);
+    await ownTask();
+    entry.data = data;
     entry.error = undefined;
     entry.loadedAt = Date.now();
   } catch (error) {

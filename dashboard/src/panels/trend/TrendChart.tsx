@@ -35,9 +35,13 @@ export function TrendChart(props: Props) {
     if (!element) return;
     let plot: uPlot | undefined;
     const observer = new ResizeObserver(([entry]) => entry && fit(plot, sizeOf(entry.contentRect)));
-    const giveUp = later(() => {
-      plot = draw(element, props);
-      observer.observe(element);
+    let giveUp = later(() => {
+      plot = draw(element, props, (fill) => {
+        giveUp = later(() => {
+          fill();
+          observer.observe(element);
+        });
+      });
     });
     return () => {
       giveUp();
@@ -48,7 +52,8 @@ export function TrendChart(props: Props) {
   return <div class="chart" ref={frame} role="img" aria-label={props.summary} />;
 }
 
-function draw(frame: HTMLDivElement, props: Props): uPlot {
+/** Sets the plot up; its lines come with `fill`, in a task of their own: both in one would be long for a slow phone. */
+function draw(frame: HTMLDivElement, props: Props, next: (fill: () => void) => void): uPlot {
   const { series, scale, labelled, label, format } = props;
   const { values, complete } = series;
   const last = values.length - 1;
@@ -112,7 +117,10 @@ function draw(frame: HTMLDivElement, props: Props): uPlot {
       hooks: { setCursor: [(plot) => tip.follow(plot)], draw: [(plot) => mark(plot, [...props.marks.keys()], muted)] },
     },
     [values.map((_, index) => index), solid, dashed, props.before ?? values.map(() => null)] as uPlot.AlignedData,
-    frame,
+    (plot, fill) => {
+      frame.append(plot.root);
+      next(() => fill());
+    },
   );
   plot.over.append(tip.element);
   return plot;
