@@ -24,7 +24,7 @@ from tests.clickhouse_fixture import SQL_DIR
 
 LOG_ID = 7
 # Of an erasure's statements (about 70 a month) the tests cut every so manieth; ENUMERATE_EVERY=1 cuts each.
-EVERY = int(os.environ.get("ENUMERATE_EVERY", "23"))
+EVERY = int(os.environ.get("ENUMERATE_EVERY", "37"))
 OCTOBER = 20_756  # 2026-10-30; two days later it is November
 RAW_ONLY, ALL = (), None
 
