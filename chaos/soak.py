@@ -34,7 +34,16 @@ from chaos.rig.home import Home
 from chaos.rig.rig import Kind, Rig
 from chaos.rig.shell import RigError
 from chaos.scenarios import SCENARIOS
-from chaos.scenarios.contract import Outcome, Play, Scenario, Span, Windows, break_once, fatal_end
+from chaos.scenarios.contract import (
+    DEATH_S,
+    Outcome,
+    Play,
+    Scenario,
+    Span,
+    Windows,
+    break_once,
+    fatal_end,
+)
 from chaos.scenarios.j_torn_log import TornLog
 from chaos.scenarios.l_power_loss import PowerLoss
 from chaos.soak_report import Episode, Track, write_report
@@ -113,7 +122,15 @@ def schedule(rig: Rig, windows: Windows, seed: int) -> Iterator[tuple[Scenario, 
 
 def soak(plan: Plan, home: Home, directory: Path) -> tuple[dict[str, Side], float]:
     """Run it; the sides with all that was found, and when it began (CLOCK_MONOTONIC)."""
-    windows = Windows(hold_s=plan.hold_s, kills=1, cuts=1, points=0, every_byte=False, judges_pace=False)
+    windows = Windows(
+        hold_s=plan.hold_s,
+        kills=1,
+        cuts=1,
+        points=0,
+        every_byte=False,
+        fatal_end_s_max=DEATH_S,
+        judges_pace=False,
+    )
     with ExitStack() as stack:
         sides: dict[str, Side] = {}
         for kind in KINDS:

@@ -72,8 +72,24 @@ class IoErrors(Scenario):
             injection.end()
             self._hits[self._fault] = injection.hits()
             self._injection = None
+            if self._fault not in MUST_END:
+                self._await_outcome()
         if self._fault in MUST_END:
             self.rig.wait_node(DEATH_S)
+
+    def _await_outcome(self) -> None:
+        """Until the node commits events again, or has ended: on a busy machine its end takes a while to come."""
+        before = self._committed()
+
+        def known() -> bool:
+            node = self.rig.node
+            return node is None or not node.running or self._committed() > before
+
+        until(known, DEATH_S, 0.1)
+
+    def _committed(self) -> float:
+        figures = self.rig.figures() if self.rig.node is not None else None
+        return figures["wal_rows_total"] if figures is not None else float("-inf")
 
     def restore(self) -> None:
         if getattr(self, "_injection", None) is not None:
