@@ -265,7 +265,7 @@ def _verified(found: dict[str, Any]) -> list[str]:
     if found["gaps"]:
         lines.append(
             f"{found['gaps']:,} numbers between the first row and the last have no row: set aside "
-            f"({found['set_aside']:,} in the quarantine), erased, or lost"
+            f"({found['set_aside']:,} in the quarantine), or lost; erased ones are not among them"
         )
     verdict = (
         "everything fits" if found["is_right"] else "WRONG; statnive verify --repair puts right what can be"

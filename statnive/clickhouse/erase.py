@@ -87,7 +87,8 @@ def erase_month(client: Client, erasure: Erasure, month: int, lsn: int, book: Bo
         )
     counted_spans = list(months_between(erasure.rollups, month))
     conditions = _conditions(client, months_between(erasure.events, month), counted_spans)
-    closing.forget(client, month, _condition(counted_spans), {span.site_id for span in counted_spans})
+    sites = {span.site_id for span in counted_spans}
+    closing.forget(client, month, _condition(counted_spans), sites)
     raw = _count_raw(client, month, conditions[RAW_TABLE])
     tables: dict[str, str] = {}
     counted: dict[str, int] = {}
@@ -109,7 +110,10 @@ def erase_month(client: Client, erasure: Erasure, month: int, lsn: int, book: Bo
     )
     client.flush_to_disk()
     book.change(lambda ledger: ledger.commit(wanted))
-    return repair.finish_swap(client, book)
+    notes = repair.finish_swap(client, book)
+    # What was closed meanwhile, from the rows of before.
+    closing.forget(client, month, _condition(counted_spans), sites)
+    return notes
 
 
 def _stage(client: Client, table: str, month: int, condition: str) -> tuple[str, int]:

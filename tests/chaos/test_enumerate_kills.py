@@ -87,7 +87,7 @@ def test_what_a_crash_left_is_repaired_also_when_the_repair_is_killed(campaign: 
 def test_an_erasure_that_is_killed_at_any_call_goes_on_and_brings_nothing_back(campaign: Campaign) -> None:
     """A block comes in beside it. What had to go is gone, the rest is there once, and the rollups fit."""
     unharmed = Point(ERASING, "mkdir", NUMBER_MAX)
-    points = [unharmed, *sample(campaign, ERASING, "rename", KILL, slice(3, None, 20))]
+    points = [unharmed, *sample(campaign, ERASING, "rename", KILL, slice(6, None, 40))]
     outcomes = list(campaign.run(points))
     assert bad(outcomes) == []
     assert outcomes[0].unharmed
