@@ -48,10 +48,11 @@ HISTORY_ROWS_MIN: Final = 20_000
 # The sites, by size, that have a history.
 WITH_HISTORY: Final = (1, 2, 3, 5, 10, 30, 100, 300, 900, 1_000)
 ROLLUPS: Final = (
-    "hourly_visitors", "daily_pages", "daily_sources", "daily_geo", "daily_devices", "daily_events", "closed_days",
+    "hourly_visitors", "daily_pages", "daily_sources", "daily_geo", "daily_devices", "daily_events",
 )  # fmt: skip
+CLOSED: Final = ("closed_days",)
 MERGES_PATIENCE_S: Final = 240.0
-VERSION: Final = 2  # of what is made: another one is made anew
+VERSION: Final = 2  # of what is made: another one is made anew, but one without closed days (1) is given them
 Say = Callable[[str], None]
 
 
@@ -65,11 +66,12 @@ class Made:
     history_s: float
     merges_s: float
     bytes_on_disk: int
+    closed_s: float = 0.0
     version: int = VERSION
 
     @property
     def seconds(self) -> float:
-        return self.events_s + self.history_s + self.merges_s
+        return self.events_s + self.history_s + self.merges_s + self.closed_s
 
 
 def site_name(number: int) -> str:
@@ -85,6 +87,8 @@ def build(directory: Path, events: int, days: int, say: Say) -> Made:
         if (found.events, found.days, found.version) == (events, days, VERSION):
             say(f"{directory} has {events:,} events and {days} days already, made in {found.seconds:.0f} s")
             return found
+        if (found.events, found.days, found.version) == (events, days, 1):
+            return _closed(directory, found, say)
     shutil.rmtree(directory / ENGINE_DIR, ignore_errors=True)
     for file in ("made.json", "control.db"):
         (directory / file).unlink(missing_ok=True)
@@ -94,16 +98,29 @@ def build(directory: Path, events: int, days: int, say: Say) -> Made:
     try:
         migrate(admin, ROOT / "sql")
         events_s = _timed(lambda: _insert_day(config, directory, events, say))
-        history_s = _timed(lambda: _insert_history(admin, config, directory, events, days, say))
+        history_s = _timed(lambda: _insert_history(admin, events, days, say))
         merges_s = _timed(lambda: _await_merges(admin, say))
+    finally:
+        admin.close()
+    return _closed(directory, Made(events, days, events_s, history_s, merges_s, 0), say)
+
+
+def _closed(directory: Path, made: Made, say: Say) -> Made:
+    """The data with closed days, as a node that is updated makes them; and the note that says all is whole."""
+    config = ClickHouseConfig()
+    admin = connect(config, directory, purpose="admin")
+    try:
+        migrate(admin, ROOT / "sql")
+        admin.command(f"TRUNCATE TABLE {admin.database}.closed_days")  # of a run that was cut off
+        closed_s = _timed(lambda: _close_history(admin, config, directory, made.days, say))
         (size,) = admin.operator_query(
             "SELECT sum(bytes_on_disk) AS n FROM system.parts WHERE active AND database = {d:String}",
             {"d": admin.database},
         )
     finally:
         admin.close()
-    made = Made(events, days, events_s, history_s, merges_s, int(size["n"]))
-    note.write_text(json.dumps(attrs.asdict(made)))
+    made = attrs.evolve(made, closed_s=closed_s, bytes_on_disk=int(size["n"]), version=VERSION)
+    (directory / "made.json").write_text(json.dumps(attrs.asdict(made)))
     return made
 
 
@@ -129,13 +146,19 @@ def insert_events(
 
 
 def copy_rollups(
-    admin: Client, *, first: int, last: int, back_days: tuple[int, ...], only: tuple[int, ...]
+    admin: Client,
+    *,
+    first: int,
+    last: int,
+    back_days: tuple[int, ...],
+    only: tuple[int, ...],
+    tables: tuple[str, ...] = ROLLUPS,
 ) -> None:
     """Each rollup's rows of the days `first` to `last`, of the sites `only`, once more for each of `back_days` earlier.
 
     All of a table's columns, those of a date or an instant moved.
     """
-    for table in ROLLUPS:
+    for table in tables:
         columns = admin.operator_query(
             "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = {t:String} "
             "ORDER BY position",
@@ -190,24 +213,30 @@ def _insert_day(config: ClickHouseConfig, directory: Path, events: int, say: Say
             each.result()
 
 
-def _insert_history(
-    admin: Client, config: ClickHouseConfig, directory: Path, events: int, days: int, say: Say
-) -> None:
-    weeks = -(-(days - 1) // TEMPLATE_DAYS)
+def _insert_history(admin: Client, events: int, days: int, say: Say) -> None:
     for site in WITH_HISTORY:
         rows = history_rows(events, site)
         for day in range(LAST_DAY - min(TEMPLATE_DAYS, days - 1), LAST_DAY):
             insert_events(admin, day=day, first=0, rows=rows, only_site=site)
         say(f"a week of site {site}: {rows:,} events a day")
+    if weeks := _copy_weeks(admin, days, ROLLUPS):
+        say(f"the week's rollups are copied to {weeks} weeks before it")
+
+
+def _copy_weeks(admin: Client, days: int, tables: tuple[str, ...]) -> int:
+    """The template week's rows to the weeks before it; to how many."""
+    weeks = -(-(days - 1) // TEMPLATE_DAYS) - 1
+    if weeks > 0:
+        first, backs = LAST_DAY - TEMPLATE_DAYS, tuple(TEMPLATE_DAYS * week for week in range(1, weeks + 1))
+        copy_rollups(admin, first=first, last=LAST_DAY - 1, back_days=backs, only=WITH_HISTORY, tables=tables)
+    return max(weeks, 0)
+
+
+def _close_history(admin: Client, config: ClickHouseConfig, directory: Path, days: int, say: Say) -> None:
     template = range(LAST_DAY - min(TEMPLATE_DAYS, days - 1), LAST_DAY + 1)
     _close(config, directory, [(EPOCH + timedelta(days=number), False) for number in template], say)
-    if weeks > 1:
-        backs = tuple(TEMPLATE_DAYS * week for week in range(1, weeks))
-        copy_rollups(
-            admin, first=LAST_DAY - TEMPLATE_DAYS, last=LAST_DAY - 1, back_days=backs, only=WITH_HISTORY
-        )
-        say(f"the week's rollups are copied to {weeks - 1} weeks before it")
-        history = range(LAST_DAY - TEMPLATE_DAYS * weeks, LAST_DAY)
+    if weeks := _copy_weeks(admin, days, CLOSED):
+        history = range(LAST_DAY - TEMPLATE_DAYS * (weeks + 1), LAST_DAY)
         months = {(EPOCH + timedelta(days=number)).replace(day=1) for number in history}
         _close(config, directory, [(first, True) for first in sorted(months)], say)
 

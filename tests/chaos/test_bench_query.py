@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from chaos.bench import query_cache, query_data
-from chaos.bench.query_data import LAST_DAY, ROLLUPS, Made
+from chaos.bench.query_data import CLOSED, LAST_DAY, ROLLUPS, Made
 from chaos.bench.query_growth import Growth
 from chaos.bench.query_http import Acks, Timing, quantile, questions
 from chaos.bench.query_plot import plot
@@ -50,8 +50,11 @@ def test_the_data_go_through_the_views_and_the_history_is_the_week_moved(engine)
     assert drift(engine.writer) == []
     day = closing.Day(30, query_data.EPOCH + timedelta(days=LAST_DAY - 1), closing.EVENTS_MIN, stale=False)
     assert closing.close(engine.writer, day, MAKING, datetime(2027, 1, 1, tzinfo=UTC), 1024**3)
-    query_data.copy_rollups(admin, first=LAST_DAY - 1, last=LAST_DAY - 1, back_days=(7, 14), only=(30,))
-    for table in ROLLUPS:
+    tables = (*ROLLUPS, *CLOSED)
+    query_data.copy_rollups(
+        admin, first=LAST_DAY - 1, last=LAST_DAY - 1, back_days=(7, 14), only=(30,), tables=tables
+    )
+    for table in tables:
         rows = admin.operator_query(
             f"SELECT toUInt32(day) AS day, sum(events) AS n, uniqCombined64Merge(visitors) AS v "
             f"FROM {admin.database}.{table} WHERE site_id = 30 GROUP BY day ORDER BY day"
