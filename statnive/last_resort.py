@@ -40,7 +40,9 @@ class LastResort:
         except trio.Cancelled:
             raise
         except BaseException as error:
-            self._first_error = self._first_error or error
+            # An actor with a nursery of its own is cancelled with a group: nothing went wrong in it.
+            wrong = error.split(trio.Cancelled)[1] if isinstance(error, BaseExceptionGroup) else error
+            self._first_error = self._first_error or wrong
             raise
         done.set()
 

@@ -203,6 +203,10 @@ def test_every_request_of_the_document_is_answered(reading: Reading) -> None:
     scope = ("--all-sites", "--scope", "sites:manage")
     made = statnive("token", "add", "provisioning", *scope, data_dir=reading.home / "data")
     variables["MANAGER"] = made.stdout.strip()
+    scope = ("--site", SITE, "--scope", "events:write")
+    variables["WRITER"] = statnive(
+        "token", "add", "shop", *scope, data_dir=reading.home / "data"
+    ).stdout.strip()
     for block in blocks:
         script = block.replace("example.com", SITE)
         done = subprocess.run(
@@ -210,4 +214,6 @@ def test_every_request_of_the_document_is_answered(reading: Reading) -> None:
             capture_output=True, text=True, env=variables, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == 0, script + done.stderr
-        assert ('"url"' if "$MANAGER" in block else '"results"') in done.stdout
+        answers = {"$MANAGER": '"url"', "$WRITER": '{"accepted":1,"dropped":[]}'}
+        expected = [text for variable, text in answers.items() if variable in block] or ['"results"']
+        assert expected[0] in done.stdout
