@@ -9,6 +9,7 @@ import { t } from './i18n';
 import { useQuery } from './state/queries';
 import { navigate, useRoute } from './state/router';
 import { Failure } from './ui/Failure';
+import { useAfter } from './ui/later';
 import { lazy, panel } from './ui/lazy';
 
 const NoSuchSite = lazy(async () => (await import('./first-run')).NoSuchSite, panel('alone'));
@@ -31,6 +32,8 @@ export function App() {
     if (site && !route.site && route.view !== 'operator' && query.data?.signed_in) navigate({ site: site.domain }, 'replace');
   }, [site?.domain, route.site, route.view]);
 
+  // The page below its header comes in a task of its own: drawing both at once is long for a slow phone.
+  const begun = useAfter(true);
   const main = useRef<HTMLElement>(null);
   const place = `${route.view ?? ''} ${site?.domain ?? ''}`;
   const before = useRef(place);
@@ -48,7 +51,7 @@ export function App() {
     <>
       <Header sites={all} site={site} route={route} operator={operator} />
       <main ref={main} tabIndex={-1}>
-        {query.error && !all ? (
+        {!begun ? null : query.error && !all ? (
           <section class="panel alone">
             <Failure error={query.error} retry={query.retry} />
           </section>
