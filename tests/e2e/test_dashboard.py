@@ -95,6 +95,8 @@ class Dashboard:
 
     def open(self, query: str = "period=day") -> None:
         self.page.goto(f"{self.url}/?site={SITE}&{query}")
+        # The page is drawn after its header: no skeleton yet does not mean that the numbers are there.
+        expect(self.page.locator(".headline .value").first).to_be_visible(timeout=PATIENCE_MS)
         expect(self.page.locator(".headline .value .skeleton")).to_have_count(0, timeout=PATIENCE_MS)
 
     def figure(self, label: str) -> Locator:
