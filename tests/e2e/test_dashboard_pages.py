@@ -108,6 +108,7 @@ def test_axe_finds_nothing_in_persian_and_in_what_opens(server: Server, page: Pa
     page.click(".menu > button")
     page.click(".choices button[lang=fa]")
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    page.wait_for_selector(VIEWS["site"][1])
     expect(page.locator(UNSETTLED)).to_have_count(0)
     assert violations(page) == []
     visitors = server.stats("overview", site=DEMO)["metrics"]["visitors"]
