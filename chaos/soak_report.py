@@ -16,7 +16,7 @@ from chaos.load import Ledger
 from chaos.plots import Band, Line, plot
 from chaos.rig.clients import quantile, requests
 from chaos.scenarios.contract import Outcome
-from chaos.soak_watch import GROWTH_S_MIN, Reading
+from chaos.soak_watch import Reading, judges_growth
 
 WATCHED: Final = (
     ("resident_mib", "resident memory", "MiB"),
@@ -71,7 +71,7 @@ def write_report(directory: Path, command: str, hours: float, tracks: Mapping[st
         )
     lines += ["", "## What is red", ""]
     lines += [f"- {kind}: {what}" for kind, track in tracks.items() for what in track.outcome.red]
-    judged = hours * 3_600 >= GROWTH_S_MIN
+    judged = all(judges_growth(track.readings) for track in tracks.values())
     growth = "nothing grew" if judged else "growth is not judged: that takes a soak of an hour"
     lines += [] if red else [f"Nothing: no acknowledged event lost, none doubled; {growth}."]
     for kind, track in tracks.items():

@@ -6,7 +6,7 @@ import re
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -73,15 +73,10 @@ class Watcher:
         self._thread.join()
         self._reader.close()
 
-    @property
-    def judges_growth(self) -> bool:
-        """Whether it has watched for long enough."""
-        return bool(self.readings) and self.readings[-1].at - self.readings[0].at >= GROWTH_S_MIN
-
     def grown(self) -> Iterator[str]:
         """What is higher in the last quarter than it was in the second one, beyond its bound, with warm processes."""
         warm = [reading for reading in self.readings if reading.age_s > WARM_UP_S]
-        if not self.judges_growth or len(warm) < READINGS_MIN:
+        if not judges_growth(self.readings) or len(warm) < READINGS_MIN:
             return
         quarter = len(warm) // 4
         early, late = warm[quarter : 2 * quarter], warm[-quarter:]
@@ -130,6 +125,11 @@ class Watcher:
         if self._rig.clickhouse is not None:
             return self._rig.clickhouse.home / "engine"
         return self._rig.data_dir / "clickhouse"
+
+
+def judges_growth(readings: Sequence[Reading]) -> bool:
+    """Whether they span long enough to say whether something grew."""
+    return bool(readings) and readings[-1].at - readings[0].at >= GROWTH_S_MIN
 
 
 def count_parts(engine: Path) -> int:
